@@ -1,0 +1,78 @@
+/**
+ * What a process costs, read from Linux's `/proc`, and which core it runs on. Read from outside, so that ours and
+ * SIPp's are measured with the same ruler; every thread of the process counts, the garbage collector's too.
+ */
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+
+/** Kernel ticks a second in `/proc/PID/stat`: USER_HZ, 100 on every Linux port that Bun runs on. */
+const TICKS_A_SECOND = 100;
+
+/** CPU in microseconds since the process started. */
+export interface Cpu {
+  readonly user: number;
+  readonly system: number;
+}
+
+/** Memory in bytes: resident now, and the most there ever was. */
+export interface Memory {
+  readonly resident: number;
+  readonly peak: number;
+}
+
+/** Reads utime and stime of all threads; to 10 ms. `undefined` when the process is gone or there is no `/proc`. */
+export function cpuOf(pid: number): Cpu | undefined {
+  const text = read(`/proc/${pid}/stat`);
+  if (text === undefined) return undefined;
+  // The command name, field 2, may hold spaces and parentheses; utime and stime are fields 14 and 15.
+  const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+  const micros = 1_000_000 / TICKS_A_SECOND;
+  return { user: Number(fields[11]) * micros, system: Number(fields[12]) * micros };
+}
+
+/** Reads VmRSS and VmHWM. `undefined` when the process is gone or there is no `/proc`. */
+export function memoryOf(pid: number): Memory | undefined {
+  const text = read(`/proc/${pid}/status`);
+  const kilobytes = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+) kB`, "m").exec(text ?? "")?.[1]);
+  const resident = kilobytes("VmRSS") * 1024;
+  return Number.isNaN(resident) ? undefined : { resident, peak: kilobytes("VmHWM") * 1024 };
+}
+
+/** Whether some process holds UDP `port` on an IPv4 address, by the kernel's own list. */
+export function udpPortBound(port: number): boolean {
+  const hex = port.toString(16).toUpperCase().padStart(4, "0");
+  return new RegExp(`^\\s*\\d+: [0-9A-F]{8}:${hex} `, "m").test(read("/proc/net/udp") ?? "");
+}
+
+function read(path: string): string | undefined {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return undefined;
+  }
+}
+
+/** A core to run on. */
+export interface Pin {
+  readonly core: number;
+}
+
+/** Why processes cannot be kept on cores of their own here, or `undefined` when they can. */
+export function cannotPin(): string | undefined {
+  if (availableParallelism() < 2) return "only one core: server and generator share it";
+  if (!Bun.which("taskset")) return "no taskset (util-linux): server and generator are not pinned";
+  return undefined;
+}
+
+/** `argv`, on the core of `pin` when there is one. taskset replaces itself, so the process id is that of `argv`. */
+export function command(argv: string[], pin?: Pin): string[] {
+  return pin ? ["taskset", "-c", String(pin.core), ...argv] : argv;
+}
+
+/** A UDP port on 127.0.0.1 that was free a moment ago. */
+export async function freeUdpPort(): Promise<number> {
+  const socket = await Bun.udpSocket({ hostname: "127.0.0.1" });
+  const { port } = socket;
+  socket.close();
+  return port;
+}

@@ -1,0 +1,148 @@
+/** The server under test, ours or SIPp's, behind one face. Each is a process on 127.0.0.1, pinned when asked. */
+import { GC_LOG_ENVIRONMENT, GcLog } from "./gc-log.ts";
+import { command, type Pin, udpPortBound } from "./process.ts";
+import type { ServerAnswer, ServerAsk } from "./server.ts";
+
+/** Milliseconds a server may take to listen, to answer a question and to stop. */
+const PATIENCE = 10_000;
+/** Buffers for SIPp: its own default of 65,535 bytes overflows before its processor is busy. */
+export const SIPP_BUFFER = 4 * 1024 * 1024;
+
+export interface Subject {
+  readonly name: string;
+  readonly pid: number;
+  readonly port: number;
+  /** The command that started it. */
+  readonly command: string;
+  /** Counters by name; empty for a server that has none to show. */
+  stats(): Promise<Record<string, number>>;
+  /** Forgets the largest tick gap and the longest collector pause seen so far. */
+  reset(): Promise<void>;
+  /** Milliseconds; `undefined` where it cannot be seen. */
+  longestGcPauseMs(): number | undefined;
+  /** Ends the process and waits for it. */
+  stop(): Promise<void>;
+}
+
+export interface SubjectOptions {
+  readonly port: number;
+  readonly pin?: Pin;
+  /** Read the collector's pauses from stderr. Default false. */
+  readonly gcLog?: boolean;
+}
+
+export const SUBJECTS = ["viaduct", "sipp"] as const;
+export type SubjectName = (typeof SUBJECTS)[number];
+
+/** Starts a server and waits until it listens. Rejects with what it said when it does not. */
+export function startSubject(name: SubjectName, options: SubjectOptions): Promise<Subject> {
+  return name === "sipp" ? startSipp(options) : startViaduct(options);
+}
+
+async function startViaduct({ port, pin, gcLog = false }: SubjectOptions): Promise<Subject> {
+  const argv = [process.execPath, `${import.meta.dir}/server.ts`, "--port", String(port)];
+  const log = new GcLog();
+  let waiting = Promise.withResolvers<ServerAnswer>();
+  const child = Bun.spawn(command(argv, pin), {
+    stdio: ["ignore", "inherit", gcLog ? "pipe" : "inherit"],
+    env: { ...process.env, ...(gcLog ? GC_LOG_ENVIRONMENT : {}) },
+    ipc: (answer: ServerAnswer) => waiting.resolve(answer),
+    onExit: (_, code, signal) => waiting.reject(new Error(`the server ended with ${signal ?? code}`)),
+  });
+  if (child.stderr instanceof ReadableStream) void log.read(child.stderr, (line) => console.error(line));
+  const answer = await within(waiting.promise, "viaduct to listen", child);
+  if ("error" in answer) throw new Error(answer.error);
+  const ask = (what: ServerAsk["ask"]): Promise<ServerAnswer> => {
+    waiting = Promise.withResolvers<ServerAnswer>();
+    // The exit of the process rejects this one too; nobody may be listening by then.
+    waiting.promise.catch(() => {});
+    child.send({ ask: what } satisfies ServerAsk);
+    return within(waiting.promise, `viaduct's answer to "${what}"`, child);
+  };
+  return {
+    name: "viaduct",
+    pid: child.pid,
+    port,
+    command: command(["bun", "bench/load/server.ts", "--port", String(port)], pin).join(" "),
+    async stats() {
+      const answer = await ask("stats");
+      return "stats" in answer ? answer.stats : {};
+    },
+    async reset() {
+      await ask("reset");
+      log.reset();
+    },
+    longestGcPauseMs: () => log.longestPauseMs,
+    async stop() {
+      if (child.exitCode === null) await ask("stop").catch(() => {});
+      await end(child);
+    },
+  };
+}
+
+async function startSipp({ port, pin }: SubjectOptions): Promise<Subject> {
+  const argv = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", String(port), "-nostdin"];
+  // Without its watchdog, which ends SIPp after ten slow turns, as a saturated one has.
+  argv.push("-buff_size", String(SIPP_BUFFER), "-watchdog_interval", "0");
+  const child = Bun.spawn(command(argv, pin), { stdio: ["ignore", "ignore", "ignore"] });
+  const deadline = performance.now() + PATIENCE;
+  while (!udpPortBound(port)) {
+    if (child.exitCode !== null) throw new Error(`SIPp's UAS ended with ${child.exitCode}`);
+    if (performance.now() > deadline) {
+      await end(child);
+      throw new Error("SIPp's UAS did not bind its port");
+    }
+    await Bun.sleep(20);
+  }
+  return {
+    name: "sipp -sn uas",
+    pid: child.pid,
+    port,
+    command: command(argv, pin).join(" "),
+    stats: async () => ({}),
+    reset: async () => {},
+    longestGcPauseMs: () => undefined,
+    stop: () => end(child),
+  };
+}
+
+type Child = {
+  kill(signal?: NodeJS.Signals): void;
+  readonly exited: Promise<number>;
+  readonly exitCode: number | null;
+};
+
+/** Waits for an answer, and ends the process that owes it when it takes too long. */
+async function within<T>(promise: Promise<T>, what: string, child: Child): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    child.kill("SIGKILL");
+    late.reject(new Error(`waited ${PATIENCE / 1000} s for ${what}`));
+  }, PATIENCE);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** SIGTERM, and SIGKILL when that is not heard. */
+async function end(child: Child): Promise<void> {
+  if (child.exitCode === null) child.kill();
+  const timer = setTimeout(() => child.kill("SIGKILL"), 2000);
+  await child.exited;
+  clearTimeout(timer);
+}
+
+/**
+ * Runs `end` once when the user interrupts, then exits with 130. Children of ours see an IPC channel close or are
+ * ended here; nothing is left behind.
+ */
+export function onInterrupt(end: () => Promise<void> | void): void {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, async () => {
+      await end();
+      process.exit(130);
+    });
+  }
+}

@@ -1,0 +1,53 @@
+/** Writes docs/settings.md from the schema: `bun src/config/document.ts`. */
+
+import { join } from "node:path";
+import { defaultText, type Section, type Setting, sections } from "./catalogue.ts";
+
+/** Where the documentation of the settings lives. */
+export const DOCUMENT = join(import.meta.dir, "../../docs/settings.md");
+
+/** The whole text of docs/settings.md. */
+export function settingsDocument(): string {
+  return [HEAD, ...sections.map(sectionText), exampleText()].join("\n\n").concat("\n");
+}
+
+const HEAD = `# Settings
+
+<!-- Written by \`bun src/config/document.ts\` from src/config/schema.ts. Change the schema, not this file. -->
+
+\`viaduct\` takes its settings from flags, from a TOML file that \`--config FILE\` names, and from the defaults below. A flag
+overrides the file, and the file overrides the default, setting by setting. \`--help\` prints the flags and exits, and
+\`--version\` prints the version and exits.
+
+A flag has the name of its setting: \`t1\` in \`[timers]\` is \`--t1\`. Times and sizes are plain numbers in the unit that the
+table names. A setting that is wrong or not known, a file that cannot be read and an address that cannot be listened on
+end the start with one line on stderr and exit code 2.`;
+
+function sectionText(section: Section): string {
+  const where = section.name === "" ? "At the top of the file." : `In the table \`[${section.name}]\`.`;
+  const rows = section.settings.map(row);
+  const table = ["| setting | flag | default | values | what it does |", "|---|---|---|---|---|", ...rows].join("\n");
+  return `## ${section.heading}\n\n${where}\n\n${table}`;
+}
+
+function row(setting: Setting): string {
+  const initial = setting.otherwise ?? `\`${defaultText(setting)}\``;
+  const cells = [`\`${setting.name}\``, `\`--${setting.key}\``, initial, setting.right, setting.about];
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}
+
+function exampleText(): string {
+  const tables = sections.map((section) => {
+    const lines = section.settings
+      .filter((s) => s.otherwise === undefined)
+      .map((s) => `${s.key} = ${value(s.initial)}`);
+    return [...(section.name === "" ? [] : [`[${section.name}]`]), ...lines].join("\n");
+  });
+  return `## A file with every constant default\n\n\`\`\`toml\n${tables.join("\n\n")}\n\`\`\``;
+}
+
+function value(initial: unknown): string {
+  return Array.isArray(initial) ? `[${initial.map(value).join(", ")}]` : JSON.stringify(initial);
+}
+
+if (import.meta.main) await Bun.write(DOCUMENT, settingsDocument());

@@ -1,0 +1,50 @@
+/** From settings to the options of `serve()`. */
+
+import type { Settings } from "./schema.ts";
+
+/** What `serve()` takes beside its handlers and its log. */
+export interface SettingOptions {
+  listen: string[];
+  advertise?: string;
+  timers: { t1: number; t2: number; t4: number };
+  limits: {
+    messageSize: number;
+    headers: number;
+    headerLength: number;
+    uriLength: number;
+    vias: number;
+    transactions?: number;
+    dialogs?: number;
+  };
+  udp: { receiveBuffer: number; sendQueue: number; floodBudget: number };
+}
+
+/** The options that the settings stand for. Lengths are in bytes, times in milliseconds. */
+export function toServeOptions(settings: Settings): SettingOptions {
+  const { limits, udp } = settings;
+  return {
+    listen: settings.listen,
+    advertise: settings.advertise,
+    timers: settings.timers,
+    limits: {
+      messageSize: limits["message-size"],
+      headers: limits.headers,
+      headerLength: limits["header-length"],
+      uriLength: limits["uri-length"],
+      vias: limits.vias,
+      transactions: limits.transactions,
+      dialogs: limits.dialogs,
+    },
+    udp: { receiveBuffer: udp["receive-buffer"], sendQueue: udp["send-queue"], floodBudget: udp["flood-budget"] },
+  };
+}
+
+/** How `fullUas()` is to treat calls. */
+export function toUasSettings(settings: Settings): { ringTime: number; finalStatus: number } {
+  return { ringTime: settings.uas["ring-time"], finalStatus: settings.uas["final-status"] };
+}
+
+/** How `stop()` is to end the server. */
+export function toStopOptions(settings: Settings): { graceMs: number; retryAfter: number } {
+  return { graceMs: settings.shutdown.grace * 1000, retryAfter: settings.shutdown["retry-after"] };
+}

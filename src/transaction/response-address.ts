@@ -1,0 +1,18 @@
+/**
+ * Where a response goes over an unreliable transport (RFC 3261 s18.2.2, RFC 3581 s4): always to the address the request
+ * came from; to the port it came from when the top Via asks with `rport`, else to the port in sent-by, else to 5060.
+ *
+ * `maddr` is not followed: a response sent to an address that the request merely names could be aimed at anybody.
+ */
+import { VIA_PORT, VIA_RPORT_START } from "../message/layout.ts";
+import type { Message } from "../message/message.ts";
+
+const DEFAULT_PORT = 5060;
+
+/** The port a response goes to. @param source the port the request came from */
+export function responsePort(message: Message, source: number): number {
+  const { table } = message;
+  if (table[VIA_RPORT_START] !== 0) return source;
+  const port = table[VIA_PORT]!;
+  return port > 0 ? port : DEFAULT_PORT;
+}

@@ -1,0 +1,90 @@
+/**
+ * The non-INVITE server transaction: RFC 3261 s17.2.2, with RFC 4320.
+ *
+ *     state       event                  action                      next
+ *     Trying      request                absorb it                   Trying
+ *     Trying      late                   the user may send a 100     Trying
+ *     Proceeding  request                send the provisional again  Proceeding
+ *     Trying, P.  100 from the user      send                        Proceeding
+ *     Trying, P.  final from the user    send, start J               Completed
+ *     Trying, P.  64*T1 without a final  tell the user               Terminated
+ *     Completed   request                send the final again        Completed
+ *     Completed   timer J                                            Terminated
+ *
+ * RFC 4320 s4.1: the only provisional is 100, and not before the client's timer E has reached T2.
+ * RFC 4320 s4.2: no 408; by then the client has given up, and silence says the same.
+ */
+import type { TransactionContext } from "./context.ts";
+import { State } from "./pool.ts";
+
+export class ServerNonInvite {
+  readonly #context: TransactionContext;
+  readonly #timerJ: number;
+  readonly #timerLate: number;
+  readonly #timerUnanswered: number;
+  readonly #sendTrying: (slot: number) => void;
+
+  /** @param sendTrying has the user answer 100 to a request that waits */
+  constructor(context: TransactionContext, sendTrying: (slot: number) => void) {
+    this.#context = context;
+    this.#sendTrying = sendTrying;
+    this.#timerJ = context.wheel.register((slot) => this.#onJ(slot));
+    this.#timerLate = context.wheel.register((slot) => this.#onLate(slot));
+    this.#timerUnanswered = context.wheel.register((slot) => this.#onUnanswered(slot));
+  }
+
+  /** The user has taken the request and has not answered yet. */
+  waiting(slot: number): void {
+    const context = this.#context;
+    if (!context.isReliable(slot)) context.startRetransmit(slot, context.timers.lateTrying, this.#timerLate);
+    context.startEnd(slot, context.timers.transaction, this.#timerUnanswered);
+  }
+
+  /** The request came again. */
+  retransmission(slot: number): void {
+    const { pool, counters } = this.#context;
+    counters.retransmissionsReceived++;
+    if (pool.state[slot] !== State.Trying) this.#context.retransmit(slot);
+  }
+
+  /** @returns false when the state or RFC 4320 does not allow it and nothing was sent */
+  respond(slot: number, status: number, start: number): boolean {
+    const context = this.#context;
+    const { pool, timers } = context;
+    const state = pool.state[slot];
+    if (state !== State.Trying && state !== State.Proceeding) return false;
+    if ((status > 100 && status < 200) || status === 408) return false;
+    pool.status[slot] = status;
+    if (status < 200) {
+      context.transmitAndKeep(slot, start);
+      pool.state[slot] = State.Proceeding;
+      return true;
+    }
+    context.stopRetransmit(slot);
+    pool.request[slot] = null;
+    if (context.isReliable(slot)) {
+      context.transmit(slot, start);
+      context.terminate(slot);
+    } else {
+      context.transmitAndKeep(slot, start);
+      pool.state[slot] = State.Completed;
+      context.startEnd(slot, timers.transaction, this.#timerJ);
+    }
+    return true;
+  }
+
+  #onLate(slot: number): void {
+    this.#context.pool.retransmitTimer[slot] = 0;
+    if (this.#context.pool.state[slot] === State.Trying) this.#sendTrying(slot);
+  }
+
+  #onUnanswered(slot: number): void {
+    this.#context.pool.endTimer[slot] = 0;
+    this.#context.timeOut(slot);
+  }
+
+  #onJ(slot: number): void {
+    this.#context.pool.endTimer[slot] = 0;
+    this.#context.terminate(slot);
+  }
+}

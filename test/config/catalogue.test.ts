@@ -1,0 +1,32 @@
+import { expect, test } from "bun:test";
+import { defaultText, sections, settingAt, settings } from "../../src/config/catalogue.ts";
+import { schema } from "../../src/config/schema.ts";
+
+test("every field of the schema is in the catalogue, with its section and default", () => {
+  const defaults = schema.parse({}) as Record<string, unknown>;
+  const found = Object.entries(defaults).flatMap(([key, value]) => {
+    const isSection = typeof value === "object" && !Array.isArray(value);
+    return isSection ? Object.entries(value as object).map(([k, v]) => [`${key}.${k}`, v]) : [[key, value]];
+  });
+  const listed = settings.filter((s) => s.initial !== undefined).map((s) => [s.name, s.initial]);
+  expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(found));
+  expect(sections.map((s) => s.name)).toEqual(["", "uas", "timers", "limits", "udp", "shutdown"]);
+});
+
+test("a setting without a constant default says in words what it does instead", () => {
+  const without = settings.filter((s) => s.initial === undefined);
+  expect(without.map((s) => s.name)).toEqual(["advertise", "limits.transactions", "limits.dialogs"]);
+  for (const setting of settings) expect(defaultText(setting)).not.toMatch(/undefined|^$/);
+});
+
+test("no two settings share a key, so that each has a flag of its own", () => {
+  const keys = [...settings.map((s) => s.key), "config", "help", "version"];
+  expect(new Set(keys).size).toBe(keys.length);
+  for (const key of keys) expect(key).toMatch(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/);
+});
+
+test("a path into a setting's value leads to the setting", () => {
+  expect(settingAt(["listen", 1])?.name).toBe("listen");
+  expect(settingAt(["timers", "t1"])?.name).toBe("timers.t1");
+  expect(settingAt(["timers"])).toBeUndefined();
+});

@@ -1,0 +1,271 @@
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { ConfigError } from "../../src/config/error.ts";
+import { load } from "../../src/config/load.ts";
+import type { Settings } from "../../src/config/schema.ts";
+import { toServeOptions, toStopOptions, toUasSettings } from "../../src/config/to-options.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "viaduct-load-"));
+const file = join(folder, "settings.toml");
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function settingsOf(args: string[], toml?: string): Promise<Settings> {
+  if (toml !== undefined) writeFileSync(file, toml);
+  const loaded = await load(toml === undefined ? args : ["--config", file, ...args], "1.2.3");
+  if (loaded.kind !== "run") throw new Error(`printed ${loaded.text}`);
+  return loaded.settings;
+}
+
+/** The message that ends the start, with the path of the file as FILE. */
+async function errorOf(args: string[], toml?: string): Promise<string> {
+  try {
+    await settingsOf(args, toml);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message.replaceAll(file, "FILE");
+    throw error;
+  }
+  throw new Error("the settings were accepted");
+}
+
+describe("precedence", () => {
+  test("nothing given: the defaults", async () => {
+    expect(await settingsOf([])).toEqual({
+      mode: "full-uas",
+      listen: ["udp://0.0.0.0:5060"],
+      "log-level": "info",
+      uas: { "ring-time": 0, "final-status": 200 },
+      timers: { t1: 500, t2: 4000, t4: 5000 },
+      limits: { "message-size": 65_536, headers: 256, "header-length": 8192, "uri-length": 2048, vias: 70 },
+      udp: { "receive-buffer": 8_388_608, "send-queue": 8192, "flood-budget": 5 },
+      shutdown: { grace: 5, "retry-after": 10 },
+    });
+  });
+
+  test("a flag overrides the file, the file overrides the default, setting by setting", async () => {
+    const settings = await settingsOf(["--t1", "111"], "mode = 'minimal'\n[timers]\nt1 = 222\nt2 = 333\n");
+    expect(settings.mode).toBe("minimal");
+    expect(settings.timers).toEqual({ t1: 111, t2: 333, t4: 5000 });
+  });
+
+  test("listening addresses of flags replace those of the file", async () => {
+    const toml = 'listen = ["udp://127.0.0.1:1", "udp://127.0.0.1:2"]';
+    expect((await settingsOf([], toml)).listen).toEqual(["udp://127.0.0.1:1", "udp://127.0.0.1:2"]);
+    expect((await settingsOf(["--listen", "udp://[::1]", "--listen=udp://127.0.0.1:0"], toml)).listen).toEqual([
+      "udp://[::1]:5060",
+      "udp://127.0.0.1:0",
+    ]);
+  });
+
+  test("one listening address in the file needs no array", async () => {
+    expect((await settingsOf([], "listen = 'udp://127.0.0.1'")).listen).toEqual(["udp://127.0.0.1:5060"]);
+  });
+
+  test("a wrong value in the file is told even when a flag overrides it", async () => {
+    expect(await errorOf(["--t1", "500"], "[timers]\nt1 = 1")).toStartWith("FILE: timers.t1: must be");
+  });
+
+  test("a file of one setting, CRLF and a byte order mark", async () => {
+    expect((await settingsOf([], "\ufeff[uas]\r\nring-time = 7\r\n")).uas["ring-time"]).toBe(7);
+  });
+});
+
+describe("a wrong flag is named with what would be right", () => {
+  test.each([
+    [["--t1", "5"], "--t1: must be a whole number of milliseconds from 10 to 60000, not 5"],
+    [["--t1", "-5"], "--t1: must be a whole number of milliseconds from 10 to 60000, not -5"],
+    [["--t1", "500.5"], "--t1: must be a whole number of milliseconds from 10 to 60000, not 500.5"],
+    [["--t1", "0x1f4"], '--t1: must be a whole number of milliseconds from 10 to 60000, not "0x1f4"'],
+    [["--t1", ""], '--t1: must be a whole number of milliseconds from 10 to 60000, not ""'],
+    [["--t1", "--t2"], '--t1: must be a whole number of milliseconds from 10 to 60000, not "--t2"'],
+    [["--t1"], "--t1: must be followed by its value, a whole number of milliseconds from 10 to 60000"],
+    [["--config"], "--config: must be followed by the path of a TOML file"],
+    [["--final-status", "250"], "--final-status: must be 200, or a status from 300 to 699, not 250"],
+    [["--mode", "proxy"], '--mode: must be full-uas or minimal, not "proxy"'],
+    [["--log-level", "loud"], '--log-level: must be fatal, error, warn, info, debug, trace or silent, not "loud"'],
+    [
+      ["--listen", "udp://127.0.0.1", "--listen", "tcp://127.0.0.1"],
+      "--listen: must be udp://HOST:PORT, an IPv6 HOST in brackets, PORT from 0 to 65535 (5060 when left out), " +
+        'not "tcp://127.0.0.1"',
+    ],
+    [
+      ["--advertise", "0.0.0.0"],
+      "--advertise: must be a HOST that peers can reach, or HOST:PORT, an IPv6 HOST in brackets, " +
+        'PORT from 1 to 65535, not "0.0.0.0"',
+    ],
+    [["--rng-time", "5"], "unknown flag --rng-time: did you mean --ring-time?"],
+    [["--ringTime=5"], "unknown flag --ringTime: did you mean --ring-time?"],
+    [["--colour"], "unknown flag --colour: see viaduct --help"],
+    [["-x"], "unknown flag -x: see viaduct --help"],
+    [["--a\nb"], 'unknown flag "--a\\nb": see viaduct --help'],
+    [["start"], 'unknown argument "start": only flags are understood; see viaduct --help'],
+  ])("%j", async (args, message) => {
+    expect(await errorOf(args)).toBe(message);
+  });
+
+  test("the bounds themselves are right", async () => {
+    for (const t1 of ["10", "60000"]) expect((await settingsOf(["--t1", t1])).timers.t1).toBe(Number(t1));
+    for (const status of ["200", "300", "699"]) {
+      expect((await settingsOf(["--final-status", status])).uas["final-status"]).toBe(Number(status));
+    }
+    for (const bad of ["9", "60001"]) expect(await errorOf(["--t1", bad])).toStartWith("--t1: must be");
+    for (const bad of ["199", "201", "299", "700"]) {
+      expect(await errorOf(["--final-status", bad])).toStartWith("--final-status: must be");
+    }
+  });
+});
+
+describe("a wrong setting of the file is named with what would be right", () => {
+  test.each([
+    ["[timers]\nt1 = '500'", 'FILE: timers.t1: must be a whole number of milliseconds from 10 to 60000, not "500"'],
+    ["[timers]\nt1 = nan", "FILE: timers.t1: must be a whole number of milliseconds from 10 to 60000, not NaN"],
+    ["[limits]\nvias = true", "FILE: limits.vias: must be a whole number from 1 to 255, not true"],
+    ["[limits]\ndialogs = 0", "FILE: limits.dialogs: must be a whole number from 1 to 100000000, not 0"],
+    ["mode = 1979-05-27", 'FILE: mode: must be full-uas or minimal, not "1979-05-27"'],
+    ["[uas]\nrng-time = 3", "FILE: unknown setting uas.rng-time: did you mean uas.ring-time?"],
+    ["ring-time = 3", "FILE: unknown setting ring-time: did you mean uas.ring-time?"],
+    ["[uas]\nt1 = 500", "FILE: unknown setting uas.t1: did you mean timers.t1?"],
+    ["log_level = 'info'", "FILE: unknown setting log_level: did you mean log-level?"],
+    ["[timer]\nt1 = 500", "FILE: unknown setting timer: did you mean [timers]?"],
+    ["config = 'x'", "FILE: unknown setting config: see viaduct --help for the settings there are"],
+    ["__proto__ = 1", "FILE: unknown setting __proto__: see viaduct --help for the settings there are"],
+    ['"a\\nb" = 1', 'FILE: unknown setting "a\\nb": see viaduct --help for the settings there are'],
+    ["uas = 3", "FILE: uas: must be a table [uas] of ring-time, final-status, not 3"],
+    ["[[uas]]\nring-time = 3", 'FILE: uas: must be a table [uas] of ring-time, final-status, not [{"ring-time":3}]'],
+  ])("%j", async (toml, message) => {
+    expect(await errorOf([], toml)).toBe(message);
+  });
+
+  test("an empty list of addresses, or one with something else in it", async () => {
+    for (const toml of ["listen = []", "listen = ['udp://127.0.0.1', 3]", "listen = ['http://127.0.0.1']"]) {
+      expect(await errorOf([], toml)).toStartWith("FILE: listen: must be udp://HOST:PORT, ");
+    }
+  });
+
+  test("a value too long for a line is cut", async () => {
+    expect((await errorOf([], `mode = "${"x".repeat(500)}"`)).length).toBeLessThan(120);
+  });
+});
+
+describe("a file that is no TOML is named with the line", () => {
+  test.each([
+    ["mode = full-uas", 1],
+    ["[timers]\nt1 = 500\n\nt2 =\n", 4],
+    ["mode = 'minimal'\nmode = 'full-uas'\n", 2],
+    ["[timers]\nt1 = 500\n[timers\n", 3],
+    ["listen = [\n  'udp://127.0.0.1',\n  x\n]", 3],
+    ["[timers]\r\nt1 = 500\r\nt2 = 4000 t4 = 5000\r\n", 3],
+  ])("%j: line %d", async (toml, line) => {
+    const message = await errorOf([], toml);
+    expect(message).toMatch(new RegExp(`^--config FILE:${line}: is not TOML: \\S[^\\n]*$`));
+  });
+
+  test("it is not UTF-8", async () => {
+    writeFileSync(file, Uint8Array.of(0x61, 0xff, 0xfe));
+    expect(await errorOf(["--config", file])).toBe("--config FILE: must be a TOML file in UTF-8");
+  });
+
+  test("it is far too long", async () => {
+    expect(await errorOf([], `# ${"x".repeat(1_048_576)}`)).toBe(
+      "--config FILE: must be at most 1048576 bytes long, not 1048578",
+    );
+  });
+
+  test("any text is either settings or a message", async () => {
+    const piece = fc.constantFrom(
+      "[",
+      "]",
+      "=",
+      "\n",
+      "t1",
+      "timers",
+      ".",
+      "'",
+      '"',
+      "1",
+      "udp://x",
+      "listen",
+      "#",
+      "{",
+    );
+    const text = fc.oneof(
+      fc.string({ unit: "grapheme" }),
+      fc.array(piece, { maxLength: 30 }).map((p) => p.join("")),
+    );
+    await fc.assert(
+      fc.asyncProperty(text, async (toml) => {
+        try {
+          await settingsOf([], toml);
+        } catch (error) {
+          expect(error).toBeInstanceOf(ConfigError);
+        }
+      }),
+      { numRuns: 200 },
+    );
+  });
+});
+
+describe("a file that cannot be read is named with the reason", () => {
+  test("there is none", async () => {
+    const path = join(folder, "none.toml");
+    const message = await errorOf(["--config", path]);
+    expect(message).toBe(`--config ${path}: must be a file that can be read: there is no such file`);
+  });
+
+  test("it is a directory", async () => {
+    const message = await errorOf(["--config", folder]);
+    expect(message).toBe(`--config ${folder}: must be a file that can be read: it is a directory`);
+  });
+
+  test("its name is empty", async () => {
+    expect(await errorOf(["--config", ""])).toBe('--config "": must be a file that can be read: there is no such file');
+  });
+});
+
+test("settings reach the options of the server under their API names", async () => {
+  const toml = `
+    listen = "udp://127.0.0.1:5070"
+    advertise = "192.0.2.1:5080"
+    [uas]
+    ring-time = 1
+    final-status = 486
+    [timers]
+    t1 = 11
+    t2 = 12
+    t4 = 14
+    [limits]
+    message-size = 600
+    headers = 601
+    header-length = 602
+    uri-length = 603
+    vias = 60
+    transactions = 605
+    dialogs = 606
+    [udp]
+    receive-buffer = 7000
+    send-queue = 701
+    flood-budget = 72
+    [shutdown]
+    grace = 8
+    retry-after = 9`;
+  const settings = await settingsOf([], toml);
+  expect(toServeOptions(settings)).toEqual({
+    listen: ["udp://127.0.0.1:5070"],
+    advertise: "192.0.2.1:5080",
+    timers: { t1: 11, t2: 12, t4: 14 },
+    limits: {
+      messageSize: 600,
+      headers: 601,
+      headerLength: 602,
+      uriLength: 603,
+      vias: 60,
+      transactions: 605,
+      dialogs: 606,
+    },
+    udp: { receiveBuffer: 7000, sendQueue: 701, floodBudget: 72 },
+  });
+  expect(toUasSettings(settings)).toEqual({ ringTime: 1, finalStatus: 486 });
+  expect(toStopOptions(settings)).toEqual({ graceMs: 8000, retryAfter: 9 });
+});
