@@ -122,7 +122,14 @@ function countValues(bytes: Uint8Array, start: number, end: number): number {
   return values;
 }
 
-function tagOf(message: Message, id: Header, tagStart: number, tagEnd: number, malformed: number, missing: number): void {
+function tagOf(
+  message: Message,
+  id: Header,
+  tagStart: number,
+  tagEnd: number,
+  malformed: number,
+  missing: number,
+): void {
   const { table } = message;
   const record = message.first(id);
   if (record === 0) {
@@ -218,4 +225,3 @@ export function maxForwardsOf(message: Message): number {
   const record = message.first(Header.MaxForwards);
   return record === 0 ? -1 : parseUint32(message.bytes, message.valueStart(record), message.valueEnd(record));
 }
-

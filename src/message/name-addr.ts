@@ -212,4 +212,3 @@ export function contactsOf(message: Message, contact: Header): NameAddr[] | "*" 
   if (record !== 0 && message.valueText(record) === "*") return message.next(record) === 0 ? "*" : null;
   return addressesOf(message, contact);
 }
-

@@ -61,7 +61,13 @@ for (const id of [Header.Via, Header.From, Header.To, Header.CallId, Header.CSeq
  * @param port the port it came from: what `rport` says
  * @returns where the response begins; it ends at `arena.at`
  */
-export function writeResponse(arena: Arena, request: Message, parts: ResponseParts, address: string, port: number): number {
+export function writeResponse(
+  arena: Arena,
+  request: Message,
+  parts: ResponseParts,
+  address: string,
+  port: number,
+): number {
   const { status, reason, headers, body, toTag } = parts;
   const { table } = request;
   const extra = (headers?.length ?? 0) + (body?.length ?? 0) + (parts.contentType?.length ?? 0) * 3;
@@ -171,7 +177,8 @@ function writeTopVia(arena: Arena, request: Message, lineStart: number, address:
   if (!wantsReceived && receivedStart === 0) return lineStart;
 
   let from = lineStart;
-  const firstParam = rportStart !== 0 && (receivedStart === 0 || rportStart < receivedStart) ? RPORT_FIRST : RECEIVED_FIRST;
+  const firstParam =
+    rportStart !== 0 && (receivedStart === 0 || rportStart < receivedStart) ? RPORT_FIRST : RECEIVED_FIRST;
   for (const which of firstParam) {
     if (which === RPORT_PARAM && rportStart !== 0) {
       arena.copy(bytes, from, rportStart);

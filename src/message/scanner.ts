@@ -44,14 +44,14 @@ import {
   METHOD,
   METHOD_END,
   METHOD_START,
+  REASON_END,
+  REASON_START,
   RECORD_ID,
   RECORD_NAME,
   RECORD_NEXT,
   RECORD_SIZE,
   RECORD_VALUE,
   RECORD_VALUE_END,
-  REASON_END,
-  REASON_START,
   RECORDS,
   REQUEST,
   RESPONSE,
@@ -233,7 +233,9 @@ export class Scanner {
     if (declared > available) this.#fault(Fault.BodyShort);
     else if (declared >= 0) table[BODY_END] = table[BODY_START]! + declared;
     if (table[BODY_END]! - table[START]! > this.#limits.messageSize) {
-      this.#fault(table[BODY_START]! - table[START]! > this.#limits.messageSize ? Fault.MessageTooLarge : Fault.BodyTooLarge);
+      this.#fault(
+        table[BODY_START]! - table[START]! > this.#limits.messageSize ? Fault.MessageTooLarge : Fault.BodyTooLarge,
+      );
     }
     return this.message;
   }
@@ -372,7 +374,10 @@ export class Scanner {
 
 function isSipName(bytes: Uint8Array, start: number, end: number): boolean {
   return (
-    end - start === 3 && (bytes[start]! | 32) === 0x73 && (bytes[start + 1]! | 32) === 0x69 && (bytes[start + 2]! | 32) === 0x70
+    end - start === 3 &&
+    (bytes[start]! | 32) === 0x73 &&
+    (bytes[start + 1]! | 32) === 0x69 &&
+    (bytes[start + 2]! | 32) === 0x70
   );
 }
 
@@ -389,4 +394,3 @@ function endsWithVersion(bytes: Uint8Array, start: number, end: number): boolean
   const last = trimEnd(bytes, start, end);
   return last - start >= 8 && bytes[last - 8] === SP && versionOf(bytes, last - 7, last) >= 0;
 }
-

@@ -37,6 +37,6 @@ export class TokenSource {
   word(): number {
     const octets = new Uint8Array(4);
     this.#fill(octets);
-    return (octets[0]! | (octets[1]! << 8) | (octets[2]! << 16) | (octets[3]! << 24)) | 0;
+    return octets[0]! | (octets[1]! << 8) | (octets[2]! << 16) | (octets[3]! << 24) | 0;
   }
 }

@@ -3,11 +3,11 @@
  * the parameters.
  */
 import {
+  ascii,
   CLASS,
   COLON,
   COMMA,
   equalsLower,
-  ascii,
   LBRACKET,
   latin1,
   parseUint32,
@@ -135,7 +135,8 @@ function tokenAndSlash(bytes: Uint8Array, start: number, end: number): number {
 }
 
 function transportId(bytes: Uint8Array, start: number, end: number): number {
-  for (let id = 1; id < TRANSPORT_NAMES.length; id++) if (equalsLower(bytes, start, end, TRANSPORT_NAMES[id]!)) return id;
+  for (let id = 1; id < TRANSPORT_NAMES.length; id++)
+    if (equalsLower(bytes, start, end, TRANSPORT_NAMES[id]!)) return id;
   return ViaTransport.Other;
 }
 

@@ -168,10 +168,7 @@ function choose(offer: SdpScan, media: number, local: LocalMedia): boolean {
     chosen.event = -1;
     // Events never come without an rtpmap line of their own.
     const others = offer.rtpmapEnd(media) - offer.rtpmapFirst(media) - (row < 0 ? 0 : 1);
-    if (local.telephoneEvents && others > 0) {
-      // RFC 4733 recommends the codec's own clock; phones that know only 8000 offer that with any codec.
-      if (!chooseEvent(offer, media, found.clock) && found.clock !== 8000) chooseEvent(offer, media, 8000);
-    }
+    if (local.telephoneEvents && others > 0) chooseEvent(offer, media, found.clock);
     return true;
   }
   return false;
@@ -196,20 +193,25 @@ function rtpmapOf(payload: number): number {
   return stamps[payload] === stamp ? mapped[payload]! : -1;
 }
 
-function chooseEvent(offer: SdpScan, media: number, clock: number): boolean {
+/**
+ * RFC 4733 recommends events on the codec's own clock, and the first such format is chosen; phones that know only 8000
+ * offer that with any codec, so it is second best.
+ */
+function chooseEvent(offer: SdpScan, media: number, clock: number): void {
   const { bytes } = offer;
   const end = offer.formatsEnd(media);
   for (let at = offer.formatsStart(media), stop = at; at < end; at = stop + 1) {
     stop = formatEnd(bytes, at, end);
     const payload = payloadType(bytes, at, stop);
     const row = payload < 0 ? -1 : rtpmapOf(payload);
-    if (row < 0 || offer.clock(row) !== clock || offer.channels(row) !== 1) continue;
+    if (row < 0 || offer.channels(row) !== 1) continue;
+    const eventClock = offer.clock(row);
+    if (eventClock !== clock && (eventClock !== 8000 || chosen.event >= 0)) continue;
     if (!equalsLower(bytes, offer.encodingStart(row), offer.encodingEnd(row), EVENT)) continue;
     chosen.event = payload;
-    chosen.eventClock = clock;
-    return true;
+    chosen.eventClock = eventClock;
+    if (eventClock === clock) return;
   }
-  return false;
 }
 
 function codecOf(offer: SdpScan, row: number, codecs: readonly Codec[]): Codec | undefined {

@@ -87,7 +87,7 @@ export class TimerWheel {
       if (node >= this.#next.length) this.#grow();
     }
     const ahead = Math.ceil((this.now + delay - this.#origin) / TICK_MS);
-    const due = ahead <= this.#tick ? this.#tick + 1 : ahead > this.#tick + HORIZON ? this.#tick + HORIZON : ahead;
+    const due = ahead <= this.#tick ? this.#tick + 1 : Math.min(ahead, this.#tick + HORIZON);
     this.#due[node] = due;
     this.#owner[node] = owner;
     this.#kind[node] = kind;

@@ -29,7 +29,11 @@ export class KeyTable {
    */
   constructor(store: ByteStore, slots: number) {
     this.#store = store;
-    this.#heads = new Int32Array(Math.max(FIRST_BUCKETS, 2 ** Math.ceil(Math.log2(slots + 1)))).fill(-1, 0, FIRST_BUCKETS);
+    this.#heads = new Int32Array(Math.max(FIRST_BUCKETS, 2 ** Math.ceil(Math.log2(slots + 1)))).fill(
+      -1,
+      0,
+      FIRST_BUCKETS,
+    );
     this.#next = new Int32Array(slots);
     this.#hash = new Int32Array(slots);
     this.#key = new Int32Array(slots);

@@ -7,9 +7,10 @@ import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
 import type { TimerWheel } from "../time/wheel.ts";
 import type { Channel } from "../transport/channel.ts";
+import type { ByteStore } from "./byte-store.ts";
 import { ClientInvite } from "./client-invite.ts";
 import { ClientNonInvite } from "./client-non-invite.ts";
-import { type TransactionCounters, TransactionContext } from "./context.ts";
+import { TransactionContext, type TransactionCounters } from "./context.ts";
 import { KeyBuilder } from "./key.ts";
 import { KeyTable } from "./key-table.ts";
 import { clientKey, mergedKey, responseKey, serverKey } from "./matching.ts";
@@ -63,9 +64,9 @@ export class TransactionLayer {
     };
   }
 
-  /** Octets that kept messages and keys take. */
-  get storeCapacity(): number {
-    return this.#context.store.capacity;
+  /** Where kept messages and keys lie. */
+  get store(): ByteStore {
+    return this.#context.store;
   }
 
   /**
@@ -155,6 +156,11 @@ export class TransactionLayer {
     return this.pool.kind[slot] === Kind.ServerInvite
       ? this.#serverInvite.respond(slot, status, start)
       : this.#serverNonInvite.respond(slot, status, start);
+  }
+
+  /** Sends an INVITE's last provisional response again (RFC 3261 s13.3.1.1). */
+  resend(slot: number): void {
+    this.#context.retransmit(slot);
   }
 
   /**

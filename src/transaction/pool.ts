@@ -5,7 +5,6 @@
  * A slot is used again and again. Whoever keeps a slot's number beside work that takes time keeps its generation too and
  * asks {@link TransactionPool.isLive}.
  */
-import type { Message } from "../message/message.ts";
 import type { Channel } from "../transport/channel.ts";
 
 /** Which of the four machines of RFC 3261 s17 a slot is run by; 0 when it is free. */
@@ -48,8 +47,6 @@ export class TransactionPool {
   readonly port: Uint16Array;
   readonly address: string[] = [];
   readonly channel: (Channel | null)[] = [];
-  /** The request, while the transaction user may still ask for it. */
-  readonly request: (Message | null)[] = [];
   /** What the transaction user hangs on the slot. */
   readonly user: (object | null)[] = [];
   readonly #generation: Int32Array;
@@ -85,7 +82,6 @@ export class TransactionPool {
       if (slot >= this.ceiling) return -1;
       this.channel.push(channel);
       this.address.push(address);
-      this.request.push(null);
       this.user.push(null);
     }
     this.kind[slot] = kind;
@@ -102,7 +98,6 @@ export class TransactionPool {
     this.state[slot] = State.Terminated;
     this.#generation[slot]!++;
     this.channel[slot] = null;
-    this.request[slot] = null;
     this.user[slot] = null;
     this.#nextFree[slot] = this.#free;
     this.#free = slot;

@@ -61,12 +61,10 @@ export class ServerInvite {
           context.transmit(slot, start);
           context.dropKept(slot);
           pool.state[slot] = State.Accepted;
-          pool.request[slot] = null;
           context.startEnd(slot, timers.transaction, this.#timerEnd);
         } else {
           context.transmitAndKeep(slot, start);
           pool.state[slot] = State.Completed;
-          pool.request[slot] = null;
           if (!context.isReliable(slot)) context.startRetransmit(slot, timers.t1, this.#timerG);
           context.startEnd(slot, timers.transaction, this.#timerH);
         }

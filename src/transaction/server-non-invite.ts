@@ -61,7 +61,6 @@ export class ServerNonInvite {
       return true;
     }
     context.stopRetransmit(slot);
-    pool.request[slot] = null;
     if (context.isReliable(slot)) {
       context.transmit(slot, start);
       context.terminate(slot);

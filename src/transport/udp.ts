@@ -13,7 +13,7 @@ import { Arena } from "../message/arena.ts";
 import { canonicalAddress, hostPort } from "./address.ts";
 import type { Channel } from "./channel.ts";
 import { nativeSockets, type Valve } from "./native.ts";
-import { SendQueue, type Sendable } from "./send-queue.ts";
+import { type Sendable, SendQueue } from "./send-queue.ts";
 
 export interface UdpSettings {
   /** Octets asked of the kernel for the receive and the send buffer. Default 8 MiB; the kernel may give less. */
@@ -134,10 +134,10 @@ export class UdpSocket implements Channel {
       binaryType: "uint8array",
       socket: {
         data(_socket, bytes, peerPort, peerAddress, flags?: { truncated: boolean }) {
-          opened?.#onData(bytes, peerPort, peerAddress, flags?.truncated === true);
+          if (opened !== undefined) opened.#onData(bytes, peerPort, peerAddress, flags?.truncated === true);
         },
         drain() {
-          opened?.#onDrain();
+          if (opened !== undefined) opened.#onDrain();
         },
         error() {
           if (opened !== undefined) opened.counters.errors++;
@@ -157,8 +157,7 @@ export class UdpSocket implements Channel {
   send(start: number, address: string, port: number): void {
     const { arena } = this;
     this.#queue.add(arena.bytes.subarray(start, arena.at), address, port);
-    if (this.#queue.gathered >= FLUSH_AT) this.flush();
-    else if (!this.#turnScheduled) this.#scheduleTurn();
+    if (!this.#turnScheduled) this.#scheduleTurn();
   }
 
   /** Hands what was gathered to the kernel. */
@@ -195,6 +194,8 @@ export class UdpSocket implements Channel {
         receiver.failed(error, address, port);
       }
     }
+    // Not in send(): what is written must stay where it is until its writer is done with it.
+    if (this.#queue.gathered >= FLUSH_AT) this.flush();
     if ((++this.#inTurn & (TICK_EVERY - 1)) === 0) {
       const now = receiver.tick();
       if (now - this.#turnStarted > this.#settings.floodBudget && !this.#shut && this.#valve !== null) {

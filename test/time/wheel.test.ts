@@ -88,7 +88,10 @@ describe("timer wheel", () => {
 
   test("agrees with a sorted list", () => {
     const action = fc.oneof(
-      fc.record({ do: fc.constant("insert" as const), delay: fc.oneof(fc.nat(3000), fc.nat(400_000), fc.nat(40_000_000)) }),
+      fc.record({
+        do: fc.constant("insert" as const),
+        delay: fc.oneof(fc.nat(3000), fc.nat(400_000), fc.nat(40_000_000)),
+      }),
       fc.record({ do: fc.constant("cancel" as const), pick: fc.nat(1000) }),
       fc.record({ do: fc.constant("advance" as const), by: fc.oneof(fc.nat(30), fc.nat(5000), fc.nat(20_000_000)) }),
     );
@@ -118,7 +121,8 @@ describe("timer wheel", () => {
             for (const m of expected) model.splice(model.indexOf(m), 1);
             expect([...fired].sort((a, b) => a - b)).toEqual(expected.map((m) => m.owner));
             const dues = new Map(expected.map((m) => [m.owner, m.due]));
-            for (let i = 1; i < fired.length; i++) expect(dues.get(fired[i]!)!).toBeGreaterThanOrEqual(dues.get(fired[i - 1]!)!);
+            for (let i = 1; i < fired.length; i++)
+              expect(dues.get(fired[i]!)!).toBeGreaterThanOrEqual(dues.get(fired[i - 1]!)!);
           }
           expect(wheel.size).toBe(model.length);
         }

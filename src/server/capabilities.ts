@@ -1,0 +1,87 @@
+/** What this server can do, as header lines: Allow, Accept, Supported (RFC 3261 s11.2), and Contact by channel. */
+import { ascii } from "../message/bytes.ts";
+import { METHOD_NAMES, Method } from "../message/method.ts";
+import type { Channel } from "../transport/channel.ts";
+import type { Handlers, RequestHandler } from "./options.ts";
+
+/** Methods that have a handler of their own in {@link Handlers}, with its name. */
+const NAMED: readonly (readonly [Method, keyof Handlers])[] = [
+  [Method.OPTIONS, "options"],
+  [Method.REGISTER, "register"],
+  [Method.MESSAGE, "message"],
+  [Method.INFO, "info"],
+  [Method.UPDATE, "update"],
+  [Method.SUBSCRIBE, "subscribe"],
+  [Method.NOTIFY, "notify"],
+  [Method.PUBLISH, "publish"],
+  [Method.REFER, "refer"],
+  [Method.PRACK, "prack"],
+];
+
+/** The two forms of a Contact with what goes beside it. */
+interface ContactLines {
+  /** For provisional responses. */
+  contact: Uint8Array;
+  /** With Allow and Supported, for a 2xx to INVITE (RFC 3261 s13.3.1.4). */
+  withCapabilities: Uint8Array;
+}
+
+export class Capabilities {
+  /** The option tags understood. */
+  readonly supported: readonly string[];
+  /** `Allow: ...` with its CRLF. */
+  readonly allow: Uint8Array;
+  /** Accept as a line. */
+  readonly accept: Uint8Array;
+  /** All of them, for OPTIONS. */
+  readonly all: Uint8Array;
+  /** The types read, lower case; null for all. */
+  readonly accepted: readonly Uint8Array[] | null;
+  readonly #handlers: (RequestHandler | undefined)[] = [];
+  readonly #beside: string;
+  #channel: Channel | null = null;
+  #peer = "";
+  #secure = false;
+  #lines: ContactLines | null = null;
+
+  constructor(handlers: Handlers, software: string | undefined) {
+    const methods: string[] = [];
+    if (handlers.invite !== undefined) methods.push("INVITE", "ACK", "CANCEL", "BYE");
+    for (const [method, name] of NAMED) {
+      const handler = handlers[name] as RequestHandler | undefined;
+      if (handler !== undefined) this.#handlers[method] = handler;
+      if (handler !== undefined || method === Method.OPTIONS) methods.push(METHOD_NAMES[method]!);
+    }
+    const types = handlers.accept ?? ["application/sdp"];
+    this.supported = handlers.supported ?? [];
+    this.accepted =
+      types.includes("*") || types.includes("*/*") ? null : types.map((type) => ascii(type.toLowerCase()));
+    const allow = `Allow: ${methods.join(", ")}\r\n`;
+    const accept = `Accept: ${this.accepted === null ? "*/*" : types.join(", ")}\r\n`;
+    // RFC 3261 s20.37: the header may not be empty, s11.2 wants it all the same only when there is something to tell.
+    const supported = this.supported.length === 0 ? "" : `Supported: ${this.supported.join(", ")}\r\n`;
+    this.allow = ascii(allow);
+    this.accept = ascii(accept);
+    this.all = ascii(
+      `${allow}${accept}Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: ${this.supported.join(", ")}\r\n`,
+    );
+    this.#beside = allow + supported + (software === undefined ? "" : `Server: ${software}\r\n`);
+  }
+
+  /** The handler a method has of its own. */
+  handlerOf(method: number): RequestHandler | undefined {
+    return this.#handlers[method];
+  }
+
+  /** The Contact by which a peer reaches this server. @param secure for a sips Request-URI (RFC 3261 s12.1.1) */
+  contact(channel: Channel, peer: string, secure: boolean): ContactLines {
+    if (this.#lines === null || channel !== this.#channel || peer !== this.#peer || secure !== this.#secure) {
+      const contact = `Contact: <${secure ? "sips" : "sip"}:${channel.sentByFor(peer)}>\r\n`;
+      this.#channel = channel;
+      this.#peer = peer;
+      this.#secure = secure;
+      this.#lines = { contact: ascii(contact), withCapabilities: ascii(contact + this.#beside) };
+    }
+    return this.#lines;
+  }
+}

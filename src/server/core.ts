@@ -1,0 +1,487 @@
+/**
+ * The UAS core (RFC 3261 s8.2, s9.2, s12.2.2, s13.3, s14.2, s15.1.2): takes requests from the transaction layer, refuses
+ * what may not pass, hands the rest to the handlers, and sends what they answer.
+ */
+import type { Dialog, DialogEnd } from "../dialog/dialog.ts";
+import { Dialogs, type DialogUser } from "../dialog/dialogs.ts";
+import { ascii } from "../message/bytes.ts";
+import { faultReason, faultStatus } from "../message/fault.ts";
+import { Header } from "../message/header.ts";
+import { CSEQ_NUMBER, TO_TAG_START, URI_START, VIA_BRANCH_END, VIA_BRANCH_START } from "../message/layout.ts";
+import { acceptsMediaType } from "../message/media-type.ts";
+import type { Message } from "../message/message.ts";
+import { Method } from "../message/method.ts";
+import { writeResponse } from "../message/response.ts";
+import type { TokenSource } from "../message/token-source.ts";
+import type { TimerWheel } from "../time/wheel.ts";
+import { TransactionLayer } from "../transaction/layer.ts";
+import { responsePort } from "../transaction/response-address.ts";
+import type { Timers } from "../transaction/timers.ts";
+import type { TransactionUser } from "../transaction/user.ts";
+import type { Channel } from "../transport/channel.ts";
+import { Call, type DialogHandlers } from "./call.ts";
+import { Capabilities } from "./capabilities.ts";
+import { CoreCounters } from "./counters.ts";
+import { checkedReason, type HeaderFields, headerLines } from "./header-lines.ts";
+import { IncomingRequest, type ReplyOptions } from "./incoming-request.ts";
+import type { Handlers, Log, RequestHandler } from "./options.ts";
+import { type Refusal, screen } from "./screening.ts";
+
+export interface CoreOptions {
+  handlers: Handlers;
+  wheel: TimerWheel;
+  timers: Timers;
+  tokens: TokenSource;
+  log: Log;
+  transactions: number;
+  dialogs: number;
+  software: string | undefined;
+}
+
+/** Letters in a To tag: five random bits each (s19.3 wants 32 bits). */
+const TAG_LETTERS = 12;
+/** How often a provisional response is sent again so that no proxy on the way gives up (s13.3.1.1). */
+const REFRESH_MS = 60_000;
+const STRANGER: Refusal = { status: 481 };
+const OLD_CSEQ: Refusal = { status: 500, reason: "CSeq Out Of Order" };
+const FULL: Refusal = { status: 503, headers: ascii("Retry-After: 5\r\n") };
+const NO_REINVITE: Refusal = { status: 488 };
+const SDP = "application/sdp";
+
+export class UasCore implements TransactionUser, DialogUser {
+  readonly layer: TransactionLayer;
+  readonly dialogs: Dialogs;
+  readonly counters = new CoreCounters();
+  readonly capabilities: Capabilities;
+  /** Set while the server stops: new requests outside dialogs are refused with this. */
+  stopping: Refusal | null = null;
+  readonly #handlers: Handlers;
+  readonly #wheel: TimerWheel;
+  readonly #tokens: TokenSource;
+  readonly #log: Log;
+  readonly #refresh: number;
+
+  constructor(options: CoreOptions) {
+    const { wheel, timers, tokens } = options;
+    this.#handlers = options.handlers;
+    this.#wheel = wheel;
+    this.#tokens = tokens;
+    this.#log = options.log;
+    this.capabilities = new Capabilities(options.handlers, options.software);
+    this.layer = new TransactionLayer({
+      wheel,
+      timers,
+      user: this,
+      ceiling: options.transactions,
+      seed: [tokens.word(), tokens.word()],
+      sendTrying: (slot) => {
+        const request = this.layer.pool.user[slot];
+        if (request instanceof IncomingRequest) this.reply(request, 100, {});
+      },
+    });
+    this.dialogs = new Dialogs(wheel, timers, this.layer, tokens, this, options.dialogs);
+    this.#refresh = wheel.register((slot) => this.#onRefresh(slot));
+  }
+
+  // ---- from the transaction layer
+
+  request(slot: number, message: Message, address: string, port: number, merged: boolean): void {
+    const { method } = message;
+    if (method === Method.CANCEL) {
+      this.#cancel(slot, message, address, port);
+      return;
+    }
+    const inDialog = message.table[TO_TAG_START] !== 0;
+    const refusal =
+      (inDialog ? null : this.#unhandled(method)) ??
+      screen(message, merged, this.capabilities) ??
+      (inDialog ? null : this.stopping);
+    if (refusal !== null) this.refuse(slot, message, refusal, address, port);
+    else if (inDialog) this.#inDialog(slot, message, address, port);
+    else if (method === Method.INVITE) this.#invite(slot, message, address, port);
+    else this.#handle(slot, message, address, port, this.#handlerOf(method)!);
+  }
+
+  ack(message: Message): void {
+    if (!this.dialogs.acknowledge(message)) this.counters.strayAcks++;
+  }
+
+  overloaded(message: Message, channel: Channel, address: string, port: number): void {
+    this.counters.rejected++;
+    this.#stateless(message, FULL, channel, address, port);
+  }
+
+  response(): void {
+    // The only requests sent so far are BYEs, whose dialog is over whatever the answer.
+  }
+
+  strayResponse(): void {
+    // Dropped (RFC 6026 s7.2); the transaction layer has counted it.
+  }
+
+  timeout(slot: number): void {
+    const user = this.layer.pool.user[slot];
+    if (user instanceof IncomingRequest) this.#log.debug(this.#where(user), "a request was never answered");
+  }
+
+  // ---- from the dialogs
+
+  acknowledged(dialog: Dialog): void {
+    const call = dialog.answered as Call | null;
+    dialog.answered = null;
+    call?.onAcknowledged(dialog);
+  }
+
+  ended(dialog: Dialog, end: DialogEnd): void {
+    const answered = dialog.answered as Call | null;
+    const pending = dialog.pending as Call | null;
+    dialog.answered = dialog.pending = null;
+    if (end === "no-ack") {
+      this.counters.unacknowledged++;
+      answered?.onUnacknowledged();
+    } else answered?.onAcknowledged(dialog);
+    // s15.1.2: a BYE in an early dialog, or while a re-INVITE waits.
+    if (pending !== null && !pending.isOver) this.reject(pending, 487, {});
+  }
+
+  // ---- from requests and calls
+
+  /** See {@link IncomingRequest.reply}. */
+  reply(request: IncomingRequest, status: number, options: ReplyOptions): boolean {
+    const headers = options.headers === undefined ? undefined : headerLines(options.headers);
+    return this.#send(request, status, options, headers, false);
+  }
+
+  /** See {@link Call.progress}. */
+  provisional(call: Call, status: number, options: ReplyOptions): boolean {
+    if (call.isOver || status < 100 || status > 199) return false;
+    if (status === 100) return this.#send(call, 100, options, undefined, false);
+    if (!this.#ensureDialog(call)) return false;
+    const { contact } = this.#contactOf(call);
+    if (!this.#send(call, status, options, joined(contact, options.headers), true)) return false;
+    call.hasProvisional = true;
+    if (call.refreshTimer === 0) call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, call.slot);
+    return true;
+  }
+
+  /** See {@link Call.answer}. */
+  answer(
+    call: Call,
+    body: string | Uint8Array | undefined,
+    handlers: DialogHandlers | null,
+    fields: HeaderFields | undefined,
+  ): boolean {
+    const { pool } = this.layer;
+    if (call.isOver || !pool.isLive(call.slot, call.generation) || !this.#ensureDialog(call)) return false;
+    const { slot, channel, message } = call;
+    const dialog = call.dialog!;
+    const headers = joined(this.#contactOf(call).withCapabilities, fields);
+    const start = this.#write(call, 200, { body }, headers, true);
+    this.dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address[slot]!, pool.port[slot]!);
+    this.layer.respond(slot, 200, start);
+    this.#over(call);
+    if (handlers !== null) dialog.handlers = handlers;
+    dialog.answered = call;
+    if (call.isReinvite) dialog.refreshTarget(message);
+    else this.counters.callsAnswered++;
+    return true;
+  }
+
+  /** See {@link Call.reject}. */
+  reject(call: Call, status: number, options: ReplyOptions): boolean {
+    if (call.isOver) return false;
+    const headers = options.headers === undefined ? undefined : headerLines(options.headers);
+    const sent = this.#send(call, status, options, headers, false);
+    this.#over(call);
+    if (!call.isReinvite && call.dialog !== null) this.dialogs.terminate(call.dialog, "failed");
+    return sent;
+  }
+
+  /** See {@link IncomingRequest.accepts}. */
+  accepts(message: Message, type: string, subtype: string): boolean {
+    let record = message.first(Header.Accept);
+    if (record === 0) return `${type}/${subtype}` === SDP;
+    for (; record !== 0; record = message.next(record)) {
+      const [start, end] = [message.valueStart(record), message.valueEnd(record)];
+      if (acceptsMediaType(message.bytes, start, end, ascii(type), ascii(subtype))) return true;
+    }
+    return false;
+  }
+
+  // ---- the end
+
+  /** Whether a request waits for its final response or an answer for its ACK. */
+  isBusy(): boolean {
+    return this.layer.countUnanswered() > 0 || this.dialogs.isAnyUnacknowledged();
+  }
+
+  /** The sockets are closed: whoever waits for a dialog is told. */
+  closed(): void {
+    for (const dialog of this.dialogs.all()) this.dialogs.terminate(dialog, "closed");
+  }
+
+  // ---- refusals
+
+  /** Answers a request in its transaction without a handler. */
+  refuse(slot: number, message: Message, refusal: Refusal, address: string, port: number): void {
+    const { status, reason, headers } = refusal;
+    const { arena } = this.layer.pool.channel[slot]!;
+    const toTag = this.#tokens.token(TAG_LETTERS);
+    const start = writeResponse(arena, message, { status, reason, headers, toTag }, address, port);
+    this.layer.respond(slot, status, start);
+    if (status >= 400) this.counters.rejected++;
+  }
+
+  /**
+   * A message with a fault: a request is told so, without a transaction (s8.2.7), anything else is dropped.
+   * @param answerable whether its Via tells where an answer goes
+   */
+  malformed(message: Message, answerable: boolean, channel: Channel, address: string, port: number): void {
+    this.counters.malformed++;
+    const { fault } = message;
+    if (!answerable || !message.isRequest || message.method === Method.ACK) {
+      this.counters.dropped++;
+      return;
+    }
+    this.counters.rejected++;
+    this.#stateless(message, { status: faultStatus(fault), reason: faultReason(fault) }, channel, address, port);
+  }
+
+  #stateless(message: Message, refusal: Refusal, channel: Channel, address: string, port: number): void {
+    const { status, reason, headers } = refusal;
+    const toTag = this.layer.statelessTag(message);
+    const start = writeResponse(channel.arena, message, { status, reason, headers, toTag }, address, port);
+    channel.send(start, address, responsePort(message, port));
+  }
+
+  // ---- dispatch
+
+  /** s8.2.1: 405 for a method that is known but not handled, 501 for one that is not known. */
+  #unhandled(method: number): Refusal | null {
+    const calls = method === Method.INVITE || method === Method.BYE;
+    if (calls ? this.#handlers.invite !== undefined : this.#handlerOf(method) !== undefined) {
+      return method === Method.BYE ? STRANGER : null;
+    }
+    return { status: method === Method.Other ? 501 : 405, headers: this.capabilities.allow };
+  }
+
+  #handlerOf(method: number): RequestHandler | undefined {
+    const own = this.capabilities.handlerOf(method);
+    if (own !== undefined) return own;
+    return method === Method.OPTIONS ? this.#describe : this.#handlers.request;
+  }
+
+  /** OPTIONS, where nobody else wants it (s11.2). */
+  readonly #describe = (request: IncomingRequest): void => {
+    this.#send(request, 200, {}, this.capabilities.all, false);
+  };
+
+  #invite(slot: number, message: Message, address: string, port: number): void {
+    this.counters.callsStarted++;
+    const { pool } = this.layer;
+    const tag = this.#tokens.token(TAG_LETTERS);
+    const channel = pool.channel[slot]!;
+    const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, tag, null);
+    this.#offer(call, this.#handlers.invite!);
+  }
+
+  #reinvite(slot: number, message: Message, address: string, port: number, dialog: Dialog): void {
+    if (dialog.pending !== null) {
+      // s14.2: the one before has no final response yet.
+      const wait = (this.#tokens.word() >>> 0) % 11;
+      this.refuse(slot, message, { status: 500, headers: ascii(`Retry-After: ${wait}\r\n`) }, address, port);
+      return;
+    }
+    const handler = (dialog.handlers as DialogHandlers | null)?.invite;
+    if (handler === undefined) {
+      this.refuse(slot, message, NO_REINVITE, address, port);
+      return;
+    }
+    const { pool } = this.layer;
+    const channel = pool.channel[slot]!;
+    const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, null, dialog);
+    dialog.pending = call;
+    this.#offer(call, handler);
+  }
+
+  #offer(call: Call, handler: (call: Call) => unknown): void {
+    this.layer.pool.user[call.slot] = call;
+    this.#run(call, handler);
+    // s17.2.1: a handler that takes its time must not make the caller send again.
+    if (!call.isOver && !call.hasProvisional) this.provisional(call, 100, {});
+  }
+
+  #handle(slot: number, message: Message, address: string, port: number, handler: RequestHandler): void {
+    const { pool } = this.layer;
+    const tag = message.table[TO_TAG_START] === 0 ? this.#tokens.token(TAG_LETTERS) : null;
+    const kept = message.keep();
+    const request = new IncomingRequest(
+      this,
+      slot,
+      pool.generation(slot),
+      kept,
+      pool.channel[slot]!,
+      address,
+      port,
+      tag,
+    );
+    pool.user[slot] = request;
+    this.#run(request, handler);
+  }
+
+  #run<T extends IncomingRequest>(request: T, handler: (request: T) => unknown): void {
+    try {
+      const result = handler(request);
+      if (result instanceof Promise) result.catch((error) => this.#failed(request, error));
+    } catch (error) {
+      this.#failed(request, error);
+    }
+  }
+
+  #failed(request: IncomingRequest, error: unknown): void {
+    this.counters.handlerErrors++;
+    this.#log.error({ ...this.#where(request), err: error }, "a handler failed");
+    if (request instanceof Call) this.reject(request, 500, {});
+    else this.reply(request, 500, {});
+  }
+
+  #inDialog(slot: number, message: Message, address: string, port: number): void {
+    const { method } = message;
+    const dialog = this.dialogs.find(message);
+    if (dialog === null) {
+      this.refuse(
+        slot,
+        message,
+        this.#handlers.invite === undefined ? (this.#unhandled(method) ?? STRANGER) : STRANGER,
+        address,
+        port,
+      );
+      return;
+    }
+    if (!this.dialogs.inOrder(dialog, message)) {
+      this.refuse(slot, message, OLD_CSEQ, address, port);
+      return;
+    }
+    dialog.address = address;
+    dialog.port = port;
+    if (method === Method.BYE) {
+      const { arena } = this.layer.pool.channel[slot]!;
+      const start = writeResponse(arena, message, { status: 200, toTag: null }, address, port);
+      this.layer.respond(slot, 200, start);
+      this.dialogs.terminate(dialog, "bye");
+    } else if (method === Method.INVITE) this.#reinvite(slot, message, address, port, dialog);
+    else {
+      const own = (dialog.handlers as DialogHandlers | null)?.request;
+      const handler = own === undefined ? this.#handlerOf(method) : (request: IncomingRequest) => own(request, dialog);
+      if (handler === undefined) this.refuse(slot, message, this.#unhandled(method)!, address, port);
+      else this.#handle(slot, message, address, port, handler);
+    }
+  }
+
+  /** s9.2: the CANCEL is answered 200, the INVITE it speaks of 487 if it has no final response yet. */
+  #cancel(slot: number, message: Message, address: string, port: number): void {
+    const invite = this.layer.inviteOf(message);
+    if (invite < 0) {
+      this.refuse(slot, message, STRANGER, address, port);
+      return;
+    }
+    const call = this.layer.pool.user[invite];
+    const toTag = call instanceof Call && call.localTag !== null ? call.localTag : this.layer.statelessTag(message);
+    const { arena } = this.layer.pool.channel[slot]!;
+    this.layer.respond(slot, 200, writeResponse(arena, message, { status: 200, toTag }, address, port));
+    if (call instanceof Call && !call.isOver) {
+      this.reject(call, 487, {});
+      call.onCancelled();
+    }
+  }
+
+  // ---- sending
+
+  #ensureDialog(call: Call): boolean {
+    if (call.dialog !== null) return true;
+    const dialog = this.dialogs.create(call.message, call.localTag!, call.channel, call.address, call.port);
+    if (dialog === null) {
+      this.counters.rejected++;
+      this.reject(call, 503, { headers: { "Retry-After": "5" } });
+      return false;
+    }
+    call.dialog = dialog;
+    dialog.pending = call;
+    return true;
+  }
+
+  /** The call has its final response. */
+  #over(call: Call): void {
+    call.isOver = true;
+    if (call.refreshTimer !== 0) this.#wheel.cancel(call.refreshTimer);
+    call.refreshTimer = 0;
+    if (call.dialog !== null) call.dialog.pending = null;
+    const { pool } = this.layer;
+    if (pool.isLive(call.slot, call.generation)) pool.user[call.slot] = null;
+  }
+
+  #onRefresh(slot: number): void {
+    const call = this.layer.pool.user[slot] as Call;
+    call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, slot);
+    this.layer.resend(slot);
+  }
+
+  #contactOf(call: Call): { contact: Uint8Array; withCapabilities: Uint8Array } {
+    const { bytes, table } = call.message;
+    // A sips Request-URI: its fourth letter.
+    const secure = (bytes[table[URI_START]! + 3]! | 32) === 0x73;
+    return this.capabilities.contact(call.channel, call.address, secure);
+  }
+
+  #write(
+    request: IncomingRequest,
+    status: number,
+    options: ReplyOptions,
+    headers: Uint8Array | undefined,
+    recordRoute: boolean,
+  ): number {
+    const { body, contentType = SDP, reason } = options;
+    return writeResponse(
+      request.channel.arena,
+      request.message,
+      {
+        status,
+        reason: reason === undefined ? undefined : checkedReason(reason),
+        headers,
+        toTag: request.localTag,
+        contentType: checkedReason(contentType),
+        body: typeof body === "string" ? ascii(body) : body,
+        recordRoute,
+      },
+      request.address,
+      request.port,
+    );
+  }
+
+  #send(
+    request: IncomingRequest,
+    status: number,
+    options: ReplyOptions,
+    headers: Uint8Array | undefined,
+    recordRoute: boolean,
+  ): boolean {
+    if (!this.layer.pool.isLive(request.slot, request.generation)) return false;
+    return this.layer.respond(request.slot, status, this.#write(request, status, options, headers, recordRoute));
+  }
+
+  /** What a log line about a request carries. */
+  #where(request: IncomingRequest): object {
+    const { bytes, table } = request.message;
+    const branch = Buffer.from(bytes.subarray(table[VIA_BRANCH_START]!, table[VIA_BRANCH_END]!)).toString("latin1");
+    return { method: request.method, callId: request.callId, branch, peer: `${request.address}:${request.port}` };
+  }
+}
+
+function joined(lines: Uint8Array, fields: HeaderFields | undefined): Uint8Array {
+  if (fields === undefined) return lines;
+  const more = headerLines(fields);
+  const all = new Uint8Array(lines.length + more.length);
+  all.set(lines);
+  all.set(more, lines.length);
+  return all;
+}

@@ -1,0 +1,21 @@
+/** Counts of the UAS core since its start. */
+export class CoreCounters {
+  /** INVITEs outside a dialog that were handed to the handler. */
+  callsStarted = 0;
+  /** Calls answered with a 2xx. */
+  callsAnswered = 0;
+  /** Requests refused by the server itself, with any status of 400 and above. */
+  rejected = 0;
+  /** Messages with a fault: refused when they are requests, dropped when they are responses. */
+  malformed = 0;
+  /** Malformed messages that could not be answered. */
+  dropped = 0;
+  /** Messages with line ends of a bare LF, taken all the same. */
+  bareLineFeeds = 0;
+  /** Handlers that threw. */
+  handlerErrors = 0;
+  /** ACKs of no dialog. */
+  strayAcks = 0;
+  /** Dialogs that ended for want of an ACK. */
+  unacknowledged = 0;
+}

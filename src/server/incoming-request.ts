@@ -1,0 +1,150 @@
+/** A request as a handler sees it. Its octets are decoded when they are asked for. */
+import { Header } from "../message/header.ts";
+import { CSEQ_NUMBER, TO_TAG_START } from "../message/layout.ts";
+import type { Message } from "../message/message.ts";
+import { addressesOf, contactsOf, type NameAddr } from "../message/name-addr.ts";
+import { tokensOf } from "../message/tokens.ts";
+import { Uri } from "../message/uri.ts";
+import { type Via, viasOf } from "../message/via.ts";
+import type { Channel } from "../transport/channel.ts";
+import type { UasCore } from "./core.ts";
+import type { HeaderFields } from "./header-lines.ts";
+
+/** What may stand in a response beside its status. */
+export interface ReplyOptions {
+  /** The reason phrase; the registered one when left out. */
+  reason?: string;
+  headers?: HeaderFields;
+  body?: string | Uint8Array;
+  /** Default `application/sdp`. */
+  contentType?: string;
+}
+
+/** Where a request came from. */
+export interface Source {
+  /** `UDP` */
+  transport: string;
+  /** Numeric, IPv6 without brackets. */
+  address: string;
+  port: number;
+}
+
+export class IncomingRequest {
+  /** The message itself, for what has no getter here. */
+  readonly message: Message;
+  protected readonly core: UasCore;
+  /** The transaction, with the generation that tells whether the slot is still ours. */
+  readonly slot: number;
+  readonly generation: number;
+  readonly channel: Channel;
+  readonly address: string;
+  readonly port: number;
+  /** What our To tag is, when the request has none. */
+  readonly localTag: Uint8Array | null;
+
+  constructor(
+    core: UasCore,
+    slot: number,
+    generation: number,
+    message: Message,
+    channel: Channel,
+    address: string,
+    port: number,
+    localTag: Uint8Array | null,
+  ) {
+    this.core = core;
+    this.slot = slot;
+    this.generation = generation;
+    this.message = message;
+    this.channel = channel;
+    this.address = address;
+    this.port = port;
+    this.localTag = localTag;
+  }
+
+  get method(): string {
+    return this.message.methodName;
+  }
+
+  /** The Request-URI; null when it is neither sip, sips nor tel. */
+  get uri(): Uri | null {
+    return Uri.parse(this.message.requestUri);
+  }
+
+  get from(): NameAddr {
+    return addressesOf(this.message, Header.From)![0]!;
+  }
+
+  get to(): NameAddr {
+    return addressesOf(this.message, Header.To)![0]!;
+  }
+
+  get callId(): string {
+    return this.message.valueText(this.message.first(Header.CallId));
+  }
+
+  /** The CSeq number. */
+  get cseq(): number {
+    return this.message.table[CSEQ_NUMBER]!;
+  }
+
+  /** Every Via, top first. */
+  get vias(): Via[] {
+    return viasOf(this.message);
+  }
+
+  /** The Contacts; `"*"` for a lone star; null when one is malformed. */
+  get contacts(): NameAddr[] | "*" | null {
+    return contactsOf(this.message, Header.Contact);
+  }
+
+  /** Option tags the peer supports. */
+  get supported(): string[] {
+    return tokensOf(this.message, Header.Supported);
+  }
+
+  /** Whether the request stands in a dialog: its To has a tag. */
+  get isInDialog(): boolean {
+    return this.message.table[TO_TAG_START] !== 0;
+  }
+
+  /** The body's octets; empty when there is none. */
+  get body(): Uint8Array {
+    return this.message.body;
+  }
+
+  get source(): Source {
+    return { transport: this.channel.transport, address: this.address, port: this.port };
+  }
+
+  /** The host by which this peer reaches this server, as in Contact; IPv6 without brackets. */
+  get localHost(): string {
+    const sentBy = this.channel.sentByFor(this.address);
+    return sentBy.slice(0, sentBy.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  }
+
+  /** The value of the first header field of this name, in any case, long or compact. */
+  header(name: string): string | undefined {
+    return this.message.header(name);
+  }
+
+  /** The values of all header fields of this name, one a line. */
+  headers(name: string): string[] {
+    return this.message.headers(name);
+  }
+
+  /** Whether an Accept of the request allows this type; a request without Accept takes SDP alone (RFC 3261 s20.1). */
+  accepts(type: string, subtype: string): boolean {
+    return this.core.accepts(this.message, type, subtype);
+  }
+
+  /**
+   * Answers the request.
+   * @param status 100 to 699
+   * @returns false when it has been answered already, or the transaction is over: nothing was sent
+   * @throws TypeError when a reason or a header would not stand on its line
+   */
+  reply(status: number, options: ReplyOptions = {}): boolean {
+    return this.core.reply(this, status, options);
+  }
+}

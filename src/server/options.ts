@@ -1,0 +1,75 @@
+/** What `serve()` is given. */
+import type { Limits } from "../message/limits.ts";
+import type { RandomFill } from "../message/token-source.ts";
+import type { Clock } from "../time/clock.ts";
+import type { TimerSettings } from "../transaction/timers.ts";
+import type { UdpSettings } from "../transport/udp.ts";
+import type { Call } from "./call.ts";
+import type { IncomingRequest } from "./incoming-request.ts";
+
+/** A handler may be async; what it returns is not used. A handler that throws answers 500. */
+export type RequestHandler = (request: IncomingRequest) => unknown;
+
+/**
+ * What is done with requests. All are optional: a method without a handler gets what RFC 3261 asks for, 405 or 501 with
+ * Allow, and OPTIONS is answered with what the server can do.
+ */
+export interface Handlers {
+  /** A call comes in. Until it is answered or rejected it rings; a handler that waits has a 100 sent for it. */
+  invite?: (call: Call) => unknown;
+  options?: RequestHandler;
+  register?: RequestHandler;
+  message?: RequestHandler;
+  info?: RequestHandler;
+  update?: RequestHandler;
+  subscribe?: RequestHandler;
+  notify?: RequestHandler;
+  publish?: RequestHandler;
+  refer?: RequestHandler;
+  prack?: RequestHandler;
+  /** Every method with no handler of its own, unknown ones too, but for ACK, BYE and CANCEL. */
+  request?: RequestHandler;
+  /** Body types that are read; others get 415. Default `["application/sdp"]`; `"*"` takes all. */
+  accept?: readonly string[];
+  /** Option tags that are understood (RFC 3261 s19.2); a request that requires another gets 420. Default none. */
+  supported?: readonly string[];
+}
+
+/** The methods of a logger that are called; pino's fit. */
+export interface Log {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export interface ServeOptions extends Handlers {
+  /** `udp://HOST:PORT`, IPv6 in brackets, port 5060 when left out, 0 for any free one. Default `udp://0.0.0.0:5060`. */
+  listen?: string | readonly string[];
+  /** `HOST` or `HOST:PORT` that peers are told in Contact and Via instead of the bound address. */
+  advertise?: string;
+  /** T1, T2, T4 in milliseconds. */
+  timers?: Partial<TimerSettings>;
+  /** Ceilings on messages, and on transactions and dialogs kept at once; the last two by default from memory. */
+  limits?: Partial<Limits> & { transactions?: number; dialogs?: number };
+  udp?: Partial<UdpSettings>;
+  /** Default: warnings and errors on the console. */
+  log?: Log;
+  /** The value of Server in responses. Default: no such header. */
+  software?: string;
+  /** For tests: the clock and the random source. */
+  clock?: Clock;
+  random?: RandomFill;
+}
+
+/** A log that says on the console what a user of the library must not miss. */
+export const consoleLog: Log = {
+  debug() {},
+  info() {},
+  warn(fields, message) {
+    console.warn(message, fields);
+  },
+  error(fields, message) {
+    console.error(message, fields);
+  },
+};

@@ -1,0 +1,84 @@
+/** One plain object of all that the rooms below count. */
+import type { TimerWheel } from "../time/wheel.ts";
+import type { UdpSocket } from "../transport/udp.ts";
+import type { UasCore } from "./core.ts";
+
+/** Counters since the start, but for the gauges marked so. */
+export type ServerStats = {
+  messagesReceived: number;
+  messagesSent: number;
+  callsStarted: number;
+  callsAnswered: number;
+  /** Gauge. */
+  dialogs: number;
+  /** Gauge: transactions that are not terminated, the completed ones that absorb retransmissions included. */
+  transactions: number;
+  serverTransactions: number;
+  clientTransactions: number;
+  /** Gauge. */
+  timers: number;
+  retransmissionsSent: number;
+  retransmissionsReceived: number;
+  /** Requests refused by the server itself. */
+  rejected: number;
+  /** Messages with a fault. */
+  malformed: number;
+  /** Messages with a fault that could not be answered. */
+  malformedDropped: number;
+  overloaded: number;
+  merged: number;
+  timeouts: number;
+  unacknowledged: number;
+  strayAcks: number;
+  strayResponses: number;
+  handlerErrors: number;
+  keepAlives: number;
+  bareLineFeeds: number;
+  sendDeferred: number;
+  sendDropped: number;
+  socketErrors: number;
+  truncated: number;
+  floodPauses: number;
+  /** Gauge: octets in segments for kept messages and keys. */
+  storeOctets: number;
+  /** Gauge: the longest time between two ticks of the timers since the start or `resetStats()`, in milliseconds. */
+  longestTickGapMs: number;
+};
+
+export function statsOf(core: UasCore, wheel: TimerWheel, sockets: readonly UdpSocket[]): ServerStats {
+  const { layer, dialogs, counters } = core;
+  const sum = (field: keyof UdpSocket["counters"]) =>
+    sockets.reduce((total, socket) => total + socket.counters[field], 0);
+  return {
+    messagesReceived: sum("received") - sum("keepAlives"),
+    messagesSent: sum("sent"),
+    callsStarted: counters.callsStarted,
+    callsAnswered: counters.callsAnswered,
+    dialogs: dialogs.size,
+    transactions: layer.pool.live,
+    serverTransactions: layer.counters.serverTransactions,
+    clientTransactions: layer.counters.clientTransactions,
+    timers: wheel.size,
+    retransmissionsSent: layer.counters.retransmissionsSent + dialogs.success.counters.retransmissions,
+    retransmissionsReceived: layer.counters.retransmissionsReceived,
+    rejected: counters.rejected,
+    malformed: counters.malformed,
+    malformedDropped: counters.dropped,
+    overloaded: layer.counters.overloaded,
+    merged: layer.counters.merged,
+    timeouts: layer.counters.timeouts,
+    unacknowledged: counters.unacknowledged,
+    strayAcks: counters.strayAcks,
+    strayResponses: layer.counters.strayResponses,
+    handlerErrors: counters.handlerErrors,
+    keepAlives: sum("keepAlives"),
+    bareLineFeeds: counters.bareLineFeeds,
+    sendDeferred: sum("sendsDeferred"),
+    sendDropped: sum("sendsDropped"),
+    socketErrors: sum("errors"),
+    truncated: sum("truncated"),
+    floodPauses: sum("floodPauses"),
+    storeOctets: layer.store.capacity,
+    longestTickGapMs: wheel.longestGap,
+  };
+}
