@@ -41,11 +41,11 @@ export function fullUas({ ringTime = 0, finalStatus = 200 }: FullUasSettings = {
     const local = localFor(call, locals);
     local.sessionId = session.id;
     local.version = session.version;
-    const { body } = call;
+    const { bytes, bodyStart, bodyEnd } = call.message;
     let end: number;
-    if (body.length === 0) end = writeOffer(room, 0, local);
+    if (bodyStart === bodyEnd) end = writeOffer(room, 0, local);
     else {
-      scan.scan(body, 0, body.length);
+      scan.scan(bytes, bodyStart, bodyEnd);
       end = writeAnswer(scan, room, 0, local);
     }
     if (end >= 0) return room.subarray(0, end);

@@ -9,7 +9,7 @@ import type { Message } from "../message/message.ts";
 import type { TokenSource } from "../message/token-source.ts";
 import type { TimerWheel } from "../time/wheel.ts";
 import { KeyBuilder } from "../transaction/key.ts";
-import { KeyTable } from "../transaction/key-table.ts";
+import { KEY_WORDS, KeyTable } from "../transaction/key-table.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { Timers } from "../transaction/timers.ts";
 import type { Channel } from "../transport/channel.ts";
@@ -51,7 +51,7 @@ export class Dialogs {
     this.#tokens = tokens;
     this.#user = user;
     this.#key = new KeyBuilder([tokens.word(), tokens.word()]);
-    this.#table = new KeyTable(layer.store, ceiling);
+    this.#table = new KeyTable(layer.store, new Int32Array(ceiling * KEY_WORDS), 2, 0);
     this.success = new SuccessRetransmitter(wheel, timers, layer.store, ceiling, (slot) => this.#giveUp(slot));
   }
 

@@ -62,7 +62,7 @@ export class SuccessRetransmitter {
     const { arena } = channel;
     const length = arena.at - start;
     const block = this.#store.take(length);
-    this.#store.segment(block).set(arena.bytes.subarray(start, arena.at), this.#store.offset(block));
+    this.#store.fill(block, arena.words, start >>> 2, length);
     this.#block[slot] = block;
     this.#length[slot] = length;
     this.#cseq[slot] = cseq;

@@ -7,19 +7,44 @@
 import { ZERO } from "./bytes.ts";
 
 const CHUNK = 256 * 1024;
+/** Up to so many octets a loop is quicker than a call. */
+const LOOP = 40;
+/** The same where the call wants a view made first: costly for a buffer that never had one. */
+const LONG_LOOP = 400;
 const encoder = new TextEncoder();
 
 export class Arena {
   /** The buffer being written to. Replaced by {@link open} when it is full; views on the old one stay good. */
   bytes = new Uint8Array(CHUNK);
+  /** The same memory as words; messages begin at a word. */
+  words = new Int32Array(this.bytes.buffer);
   /** Where the next octet goes. */
   at = 0;
+  #staged: Uint8Array | null = null;
+  #stagedAt = 0;
 
-  /** Makes sure that `atMost` octets fit. @returns where the message begins */
+  /** Makes sure that `atMost` octets fit. @returns where the message begins, a multiple of four */
   open(atMost: number): number {
-    if (this.at + atMost > this.bytes.length) {
-      this.bytes = new Uint8Array(Math.max(CHUNK, atMost));
-      this.at = 0;
+    this.at = (this.at + 3) & ~3;
+    if (this.at + atMost > this.bytes.length) this.#renew(atMost);
+    return this.at;
+  }
+
+  /**
+   * Has the octets of a request lie in the arena too, so that {@link copyStaged} can move ranges of them without a view
+   * for each. Responses to the same request share one copy.
+   * @param room what the message to be written takes at most
+   * @returns where the message begins, a multiple of four
+   */
+  openWith(request: Uint8Array, room: number): number {
+    this.at = (this.at + 3) & ~3;
+    if (this.#staged !== request || this.at + room > this.bytes.length) {
+      const length = (request.length + 3) & ~3;
+      if (this.at + length + room > this.bytes.length) this.#renew(length + room);
+      this.bytes.set(request, this.at);
+      this.#staged = request;
+      this.#stagedAt = this.at;
+      this.at += length;
     }
     return this.at;
   }
@@ -27,24 +52,43 @@ export class Arena {
   /** Forgets what was written. Only when nothing that lies here is still to be sent. */
   reset(): void {
     this.at = 0;
+    this.#staged = null;
+  }
+
+  #renew(atLeast: number): void {
+    this.bytes = new Uint8Array(Math.max(CHUNK, (atLeast + 3) & ~3));
+    this.words = new Int32Array(this.bytes.buffer);
+    this.at = 0;
+    this.#staged = null;
+  }
+
+  /** Puts a range of the request given to {@link openWith}. */
+  copyStaged(start: number, end: number): void {
+    const { bytes } = this;
+    const from = this.#stagedAt + start;
+    const length = end - start;
+    let at = this.at;
+    if (length > LOOP) bytes.copyWithin(at, from, from + length);
+    else for (let i = from; i < from + length; i++) bytes[at++] = bytes[i]!;
+    this.at += length;
   }
 
   /** Puts all of `from`. */
   put(from: Uint8Array): void {
-    this.copy(from, 0, from.length);
+    const { bytes, at } = this;
+    const { length } = from;
+    if (length > LOOP) bytes.set(from, at);
+    else for (let i = 0; i < length; i++) bytes[at + i] = from[i]!;
+    this.at = at + length;
   }
 
-  /** Puts a range. Short ones octet by octet: a view costs more than the loop. */
+  /** Puts a range. */
   copy(from: Uint8Array, start: number, end: number): void {
     const { bytes } = this;
     let at = this.at;
-    if (end - start > 96) {
-      bytes.set(start === 0 && end === from.length ? from : from.subarray(start, end), at);
-      this.at = at + end - start;
-      return;
-    }
-    for (let i = start; i < end; i++) bytes[at++] = from[i]!;
-    this.at = at;
+    this.at += end - start;
+    if (end - start > LONG_LOOP) bytes.set(from.subarray(start, end), at);
+    else for (let i = start; i < end; i++) bytes[at++] = from[i]!;
   }
 
   /** Puts one octet. */

@@ -5,10 +5,9 @@
  *
  *     0 ..          fixed slots: the start line, the body, the fields that the transaction layer needs
  *     FIRST ..      for each header number, the record of its first occurrence (0: none)
- *     LAST ..       the same for its last occurrence, so that a chain is extended without a walk
  *     RECORDS ..    a record of RECORD_SIZE for each header field, in the order of the message
  *
- * A scratch table is reused for every datagram. A message that is kept copies the used part, some 700 octets.
+ * A scratch table is reused for every datagram. A message that is kept copies the used part, some 600 octets.
  */
 import { HEADER_IDS } from "./header.ts";
 
@@ -69,8 +68,7 @@ export const CSEQ_METHOD_END = 38;
 export const URI_SCHEME_KIND = 39;
 
 export const FIRST = 40;
-export const LAST = FIRST + HEADER_IDS;
-export const RECORDS = LAST + HEADER_IDS;
+export const RECORDS = FIRST + HEADER_IDS;
 
 // A record of one header field.
 export const RECORD_ID = 0;

@@ -71,7 +71,8 @@ export function writeResponse(
   const { status, reason, headers, body, toTag } = parts;
   const { table } = request;
   const extra = (headers?.length ?? 0) + (body?.length ?? 0) + (parts.contentType?.length ?? 0) * 3;
-  const start = arena.open(table[VIA_END]! + headLength(table) + extra + (reason?.length ?? 0) * 3 + 512);
+  const room = table[VIA_END]! + headLength(table) + extra + (reason?.length ?? 0) * 3 + 512;
+  const start = arena.openWith(request.bytes, room);
 
   if (reason === undefined) arena.put(statusLine(status));
   else {
@@ -131,12 +132,12 @@ function copyHeaders(
     const lineStart = table[record + RECORD_NAME]!;
     const lineEnd = table[record + RECORD_VALUE_END]!;
     if (runStart >= 0 && lineStart !== runEnd + 2) {
-      copyRun(arena, bytes, runStart, runEnd);
+      copyRun(arena, runStart, runEnd);
       runStart = -1;
     }
     if (id === Header.Via && topVia) {
       topVia = false;
-      if (runStart >= 0) copyRun(arena, bytes, runStart, runEnd);
+      if (runStart >= 0) copyRun(arena, runStart, runEnd);
       const at = writeTopVia(arena, request, lineStart, address, port);
       runStart = at;
       runEnd = lineEnd;
@@ -145,22 +146,22 @@ function copyHeaders(
       runEnd = lineEnd;
     }
     if (id === Header.To && toTag !== null && table[TO_TAG_START] === 0) {
-      arena.copy(bytes, runStart, runEnd);
+      arena.copyStaged(runStart, runEnd);
       arena.put(TAG);
       arena.put(toTag);
       arena.put(CRLF);
       runStart = -1;
     } else if (bytes[lineEnd] !== CR || bytes[lineEnd + 1] !== LF) {
       // White space or a bare LF ends the line: the run ends here and the line gets a CRLF.
-      copyRun(arena, bytes, runStart, runEnd);
+      copyRun(arena, runStart, runEnd);
       runStart = -1;
     }
   }
-  if (runStart >= 0) copyRun(arena, bytes, runStart, runEnd);
+  if (runStart >= 0) copyRun(arena, runStart, runEnd);
 }
 
-function copyRun(arena: Arena, bytes: Uint8Array, start: number, end: number): void {
-  arena.copy(bytes, start, end);
+function copyRun(arena: Arena, start: number, end: number): void {
+  arena.copyStaged(start, end);
   arena.put(CRLF);
 }
 
@@ -181,7 +182,7 @@ function writeTopVia(arena: Arena, request: Message, lineStart: number, address:
     rportStart !== 0 && (receivedStart === 0 || rportStart < receivedStart) ? RPORT_FIRST : RECEIVED_FIRST;
   for (const which of firstParam) {
     if (which === RPORT_PARAM && rportStart !== 0) {
-      arena.copy(bytes, from, rportStart);
+      arena.copyStaged(from, rportStart);
       arena.put(RPORT);
       arena.decimal(port);
       from = table[VIA_RPORT_END]!;
@@ -189,11 +190,11 @@ function writeTopVia(arena: Arena, request: Message, lineStart: number, address:
       // What the sender wrote there is not ours: it goes, with its semicolon.
       let semicolon = receivedStart - 1;
       while (bytes[semicolon] !== 0x3b) semicolon--;
-      arena.copy(bytes, from, semicolon);
+      arena.copyStaged(from, semicolon);
       from = table[VIA_RECEIVED_END]!;
     }
   }
-  arena.copy(bytes, from, table[VIA_END]!);
+  arena.copyStaged(from, table[VIA_END]!);
   if (wantsReceived) {
     arena.put(RECEIVED);
     arena.text(address);

@@ -28,7 +28,7 @@ import {
   ZERO,
 } from "./bytes.ts";
 import { Fault } from "./fault.ts";
-import { Header, hashStep, headerId } from "./header.ts";
+import { HEADER_IDS, Header, hashStep, headerId } from "./header.ts";
 import {
   BARE_LFS,
   BODY_END,
@@ -40,7 +40,6 @@ import {
   HEADERS_END,
   HEADERS_START,
   KIND,
-  LAST,
   METHOD,
   METHOD_END,
   METHOD_START,
@@ -80,6 +79,8 @@ export class Scanner {
   readonly message: Message;
   readonly #limits: Limits;
   readonly #table: Int32Array;
+  /** For each header number the record of its last occurrence so far, so that a chain is extended without a walk. */
+  readonly #last = new Int32Array(HEADER_IDS);
   #state = Start;
   #at = 0;
   /** Where the name or line under way began. */
@@ -97,6 +98,7 @@ export class Scanner {
   /** Begins a message at offset `at` of the octets that will be given. */
   begin(at = 0): void {
     this.#table.fill(0, 0, RECORDS);
+    this.#last.fill(0);
     this.#table[CONTENT_LENGTH] = -1;
     this.#state = Start;
     this.#at = at;
@@ -285,10 +287,10 @@ export class Scanner {
 
     const id = table[record + RECORD_ID]!;
     if (id !== Header.Other) {
-      const last = table[LAST + id]!;
+      const last = this.#last[id]!;
       if (last === 0) table[FIRST + id] = record;
       else table[last + RECORD_NEXT] = record;
-      table[LAST + id] = record;
+      this.#last[id] = record;
       if (id === Header.ContentLength) this.#contentLength(bytes, record, last);
     }
     table[HEADER_COUNT]!++;

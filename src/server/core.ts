@@ -75,7 +75,7 @@ export class UasCore implements TransactionUser, DialogUser {
       ceiling: options.transactions,
       seed: [tokens.word(), tokens.word()],
       sendTrying: (slot) => {
-        const request = this.layer.pool.user[slot];
+        const request = this.layer.pool.user(slot);
         if (request instanceof IncomingRequest) this.reply(request, 100, {});
       },
     });
@@ -120,7 +120,7 @@ export class UasCore implements TransactionUser, DialogUser {
   }
 
   timeout(slot: number): void {
-    const user = this.layer.pool.user[slot];
+    const user = this.layer.pool.user(slot);
     if (user instanceof IncomingRequest) this.#log.debug(this.#where(user), "a request was never answered");
   }
 
@@ -177,7 +177,7 @@ export class UasCore implements TransactionUser, DialogUser {
     const dialog = call.dialog!;
     const headers = joined(this.#contactOf(call).withCapabilities, fields);
     const start = this.#write(call, 200, { body }, headers, true);
-    this.dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address[slot]!, pool.port[slot]!);
+    this.dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address(slot), pool.port(slot));
     this.layer.respond(slot, 200, start);
     this.#over(call);
     if (handlers !== null) dialog.handlers = handlers;
@@ -225,7 +225,7 @@ export class UasCore implements TransactionUser, DialogUser {
   /** Answers a request in its transaction without a handler. */
   refuse(slot: number, message: Message, refusal: Refusal, address: string, port: number): void {
     const { status, reason, headers } = refusal;
-    const { arena } = this.layer.pool.channel[slot]!;
+    const { arena } = this.layer.pool.channel(slot);
     const toTag = this.#tokens.token(TAG_LETTERS);
     const start = writeResponse(arena, message, { status, reason, headers, toTag }, address, port);
     this.layer.respond(slot, status, start);
@@ -280,7 +280,7 @@ export class UasCore implements TransactionUser, DialogUser {
     this.counters.callsStarted++;
     const { pool } = this.layer;
     const tag = this.#tokens.token(TAG_LETTERS);
-    const channel = pool.channel[slot]!;
+    const channel = pool.channel(slot);
     const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, tag, null);
     this.#offer(call, this.#handlers.invite!);
   }
@@ -298,14 +298,14 @@ export class UasCore implements TransactionUser, DialogUser {
       return;
     }
     const { pool } = this.layer;
-    const channel = pool.channel[slot]!;
+    const channel = pool.channel(slot);
     const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, null, dialog);
     dialog.pending = call;
     this.#offer(call, handler);
   }
 
   #offer(call: Call, handler: (call: Call) => unknown): void {
-    this.layer.pool.user[call.slot] = call;
+    this.layer.pool.setUser(call.slot, call);
     this.#run(call, handler);
     // s17.2.1: a handler that takes its time must not make the caller send again.
     if (!call.isOver && !call.hasProvisional) this.provisional(call, 100, {});
@@ -320,12 +320,12 @@ export class UasCore implements TransactionUser, DialogUser {
       slot,
       pool.generation(slot),
       kept,
-      pool.channel[slot]!,
+      pool.channel(slot),
       address,
       port,
       tag,
     );
-    pool.user[slot] = request;
+    pool.setUser(slot, request);
     this.#run(request, handler);
   }
 
@@ -365,7 +365,7 @@ export class UasCore implements TransactionUser, DialogUser {
     dialog.address = address;
     dialog.port = port;
     if (method === Method.BYE) {
-      const { arena } = this.layer.pool.channel[slot]!;
+      const { arena } = this.layer.pool.channel(slot);
       const start = writeResponse(arena, message, { status: 200, toTag: null }, address, port);
       this.layer.respond(slot, 200, start);
       this.dialogs.terminate(dialog, "bye");
@@ -385,9 +385,9 @@ export class UasCore implements TransactionUser, DialogUser {
       this.refuse(slot, message, STRANGER, address, port);
       return;
     }
-    const call = this.layer.pool.user[invite];
+    const call = this.layer.pool.user(invite);
     const toTag = call instanceof Call && call.localTag !== null ? call.localTag : this.layer.statelessTag(message);
-    const { arena } = this.layer.pool.channel[slot]!;
+    const { arena } = this.layer.pool.channel(slot);
     this.layer.respond(slot, 200, writeResponse(arena, message, { status: 200, toTag }, address, port));
     if (call instanceof Call && !call.isOver) {
       this.reject(call, 487, {});
@@ -417,11 +417,11 @@ export class UasCore implements TransactionUser, DialogUser {
     call.refreshTimer = 0;
     if (call.dialog !== null) call.dialog.pending = null;
     const { pool } = this.layer;
-    if (pool.isLive(call.slot, call.generation)) pool.user[call.slot] = null;
+    if (pool.isLive(call.slot, call.generation)) pool.setUser(call.slot, null);
   }
 
   #onRefresh(slot: number): void {
-    const call = this.layer.pool.user[slot] as Call;
+    const call = this.layer.pool.user(slot) as Call;
     call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, slot);
     this.layer.resend(slot);
   }
@@ -465,7 +465,9 @@ export class UasCore implements TransactionUser, DialogUser {
     headers: Uint8Array | undefined,
     recordRoute: boolean,
   ): boolean {
-    if (!this.layer.pool.isLive(request.slot, request.generation)) return false;
+    const { pool } = this.layer;
+    if (!pool.isLive(request.slot, request.generation)) return false;
+    if (status >= 200) pool.setUser(request.slot, null);
     return this.layer.respond(request.slot, status, this.#write(request, status, options, headers, recordRoute));
   }
 

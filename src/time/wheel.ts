@@ -12,10 +12,22 @@
  *
  * A timer lies in the lowest level that reaches its tick and is moved down when the wheel comes to its slot, so at most
  * three times. Every slot is a circular list: a sentinel node and the timers behind it, linked by index.
+ *
+ * A node is four words side by side: with millions of timers the cost of one is the places in memory it touches.
  */
 
 /** Milliseconds in a tick. */
 export const TICK_MS = 10;
+
+// The words of a node.
+const NEXT = 0;
+const PREV = 1;
+const DUE = 2;
+/** Kind in the upper eight bits, owner in the lower 24. */
+const OWNER = 3;
+const NODE_SHIFT = 2;
+const OWNER_BITS = 24;
+const OWNER_MASK = (1 << OWNER_BITS) - 1;
 
 const LEVEL0_BITS = 8;
 const LEVEL_BITS = 6;
@@ -41,12 +53,8 @@ export class TimerWheel {
 
   readonly #origin: number;
   #tick = 0;
-  #next: Int32Array;
-  #prev: Int32Array;
-  #due: Int32Array;
-  #owner: Int32Array;
-  #kind: Uint8Array;
-  /** Nodes never used yet begin here; freed ones are chained through #next from #free. */
+  #nodes: Int32Array;
+  /** Nodes never used yet begin here; freed ones are chained through NEXT from #free. */
   #fresh = FIRST_TIMER;
   #free = 0;
   readonly #expire: Expire[] = [];
@@ -58,13 +66,8 @@ export class TimerWheel {
   constructor(now: number, capacity = 1 << 16) {
     this.now = now;
     this.#origin = now;
-    const nodes = FIRST_TIMER + capacity;
-    this.#next = new Int32Array(nodes);
-    this.#prev = new Int32Array(nodes);
-    this.#due = new Int32Array(nodes);
-    this.#owner = new Int32Array(nodes);
-    this.#kind = new Uint8Array(nodes);
-    for (let i = 0; i <= FIRING; i++) this.#next[i] = this.#prev[i] = i;
+    this.#nodes = new Int32Array((FIRST_TIMER + capacity) << NODE_SHIFT);
+    for (let i = 0; i <= FIRING; i++) this.#empty(i);
   }
 
   /** Makes known a kind of timer. @returns its number, for {@link insert}; at most 256 kinds. */
@@ -76,21 +79,20 @@ export class TimerWheel {
    * Starts a timer.
    * @param delay milliseconds from {@link now}; over seven days it is cut to that
    * @param kind what to call, from {@link register}
-   * @param owner a number handed to it
+   * @param owner a number handed to it, below 2^24
    * @returns the timer's number, good until it fires or is cancelled; never 0
    */
   insert(delay: number, kind: number, owner: number): number {
     let node = this.#free;
-    if (node !== 0) this.#free = this.#next[node]!;
+    if (node !== 0) this.#free = this.#nodes[(node << NODE_SHIFT) + NEXT]!;
     else {
       node = this.#fresh++;
-      if (node >= this.#next.length) this.#grow();
+      if (node << NODE_SHIFT >= this.#nodes.length) this.#grow();
     }
     const ahead = Math.ceil((this.now + delay - this.#origin) / TICK_MS);
     const due = ahead <= this.#tick ? this.#tick + 1 : Math.min(ahead, this.#tick + HORIZON);
-    this.#due[node] = due;
-    this.#owner[node] = owner;
-    this.#kind[node] = kind;
+    this.#nodes[(node << NODE_SHIFT) + DUE] = due;
+    this.#nodes[(node << NODE_SHIFT) + OWNER] = (kind << OWNER_BITS) | owner;
     this.#place(node, due);
     this.size++;
     return node;
@@ -98,12 +100,12 @@ export class TimerWheel {
 
   /** Stops a timer that has not fired. A number that has fired or was cancelled must not be given. */
   cancel(timer: number): void {
-    const next = this.#next;
-    const prev = this.#prev;
-    const after = next[timer]!;
-    const before = prev[timer]!;
-    next[before] = after;
-    prev[after] = before;
+    const nodes = this.#nodes;
+    const at = timer << NODE_SHIFT;
+    const after = nodes[at + NEXT]!;
+    const before = nodes[at + PREV]!;
+    nodes[(before << NODE_SHIFT) + NEXT] = after;
+    nodes[(after << NODE_SHIFT) + PREV] = before;
     this.#release(timer);
   }
 
@@ -137,27 +139,26 @@ export class TimerWheel {
       }
       this.#cascade(LEVEL0_SLOTS + one);
     }
-    if (this.#next[slot] === slot) return;
+    if (this.#first(slot) === slot) return;
 
     this.#moveList(slot, FIRING);
-    for (let node = this.#next[FIRING]!; node !== FIRING; node = this.#next[FIRING]!) {
-      const owner = this.#owner[node]!;
-      const kind = this.#kind[node]!;
+    for (let node = this.#first(FIRING); node !== FIRING; node = this.#first(FIRING)) {
+      const word = this.#nodes[(node << NODE_SHIFT) + OWNER]!;
       this.cancel(node);
-      this.#expire[kind]!(owner);
+      this.#expire[word >>> OWNER_BITS]!(word & OWNER_MASK);
     }
   }
 
   /** Puts the timers of a higher level's slot where they belong now. */
   #cascade(sentinel: number): void {
-    if (this.#next[sentinel] === sentinel) return;
+    if (this.#first(sentinel) === sentinel) return;
     this.#moveList(sentinel, FIRING);
-    for (let node = this.#next[FIRING]!; node !== FIRING; ) {
-      const after = this.#next[node]!;
-      this.#place(node, this.#due[node]!);
+    for (let node = this.#first(FIRING); node !== FIRING; ) {
+      const after = this.#first(node);
+      this.#place(node, this.#nodes[(node << NODE_SHIFT) + DUE]!);
       node = after;
     }
-    this.#next[FIRING] = this.#prev[FIRING] = FIRING;
+    this.#empty(FIRING);
   }
 
   /** Links a timer behind the others of its slot. */
@@ -170,40 +171,44 @@ export class TimerWheel {
     } else if (ahead < 1 << (LEVEL0_BITS + 2 * LEVEL_BITS)) {
       sentinel = LEVEL0_SLOTS + LEVEL_SLOTS + ((due >>> (LEVEL0_BITS + LEVEL_BITS)) & (LEVEL_SLOTS - 1));
     } else sentinel = LEVEL0_SLOTS + 2 * LEVEL_SLOTS + ((due >>> (LEVEL0_BITS + 2 * LEVEL_BITS)) & (LEVEL_SLOTS - 1));
-    const last = this.#prev[sentinel]!;
-    this.#next[last] = node;
-    this.#prev[node] = last;
-    this.#next[node] = sentinel;
-    this.#prev[sentinel] = node;
+    const nodes = this.#nodes;
+    const last = nodes[(sentinel << NODE_SHIFT) + PREV]!;
+    nodes[(last << NODE_SHIFT) + NEXT] = node;
+    nodes[(node << NODE_SHIFT) + PREV] = last;
+    nodes[(node << NODE_SHIFT) + NEXT] = sentinel;
+    nodes[(sentinel << NODE_SHIFT) + PREV] = node;
+  }
+
+  /** The node behind another: the first of a list when that is its sentinel. */
+  #first(node: number): number {
+    return this.#nodes[(node << NODE_SHIFT) + NEXT]!;
+  }
+
+  #empty(sentinel: number): void {
+    const at = sentinel << NODE_SHIFT;
+    this.#nodes[at + NEXT] = this.#nodes[at + PREV] = sentinel;
   }
 
   #moveList(from: number, to: number): void {
-    const first = this.#next[from]!;
-    const last = this.#prev[from]!;
-    this.#next[to] = first;
-    this.#prev[first] = to;
-    this.#prev[to] = last;
-    this.#next[last] = to;
-    this.#next[from] = this.#prev[from] = from;
+    const nodes = this.#nodes;
+    const first = nodes[(from << NODE_SHIFT) + NEXT]!;
+    const last = nodes[(from << NODE_SHIFT) + PREV]!;
+    nodes[(to << NODE_SHIFT) + NEXT] = first;
+    nodes[(first << NODE_SHIFT) + PREV] = to;
+    nodes[(to << NODE_SHIFT) + PREV] = last;
+    nodes[(last << NODE_SHIFT) + NEXT] = to;
+    this.#empty(from);
   }
 
   #release(node: number): void {
-    this.#next[node] = this.#free;
+    this.#nodes[(node << NODE_SHIFT) + NEXT] = this.#free;
     this.#free = node;
     this.size--;
   }
 
   #grow(): void {
-    const nodes = this.#next.length * 2;
-    this.#next = enlarged(this.#next, new Int32Array(nodes));
-    this.#prev = enlarged(this.#prev, new Int32Array(nodes));
-    this.#due = enlarged(this.#due, new Int32Array(nodes));
-    this.#owner = enlarged(this.#owner, new Int32Array(nodes));
-    this.#kind = enlarged(this.#kind, new Uint8Array(nodes));
+    const larger = new Int32Array(this.#nodes.length * 2);
+    larger.set(this.#nodes);
+    this.#nodes = larger;
   }
-}
-
-function enlarged<T extends Int32Array | Uint8Array>(from: T, to: T): T {
-  to.set(from);
-  return to;
 }

@@ -3,8 +3,8 @@
  * retransmission. Millions of small `Uint8Array`s would each be an object to mark; here they are blocks in a few large
  * segments, and a block is a number.
  *
- * Blocks are cut from the end of the newest segment in multiples of 32 octets, and freed ones wait in a list for the
- * next of their size. Sizes above 2 KiB are rounded up to a power of two, so that the number of lists stays small.
+ * Blocks are cut from the end of the newest segment in multiples of 32 octets, and freed ones wait for the next of their
+ * size. Sizes above 2 KiB are rounded up to a power of two, so that the number of lists stays small.
  */
 
 const GRAIN_BITS = 5;
@@ -22,8 +22,9 @@ const CLASSES = LINEAR_CLASSES + 16;
 export class ByteStore {
   readonly #octets: Uint8Array[] = [];
   readonly #words: Int32Array[] = [];
-  /** The first free block of each size, 0 for none; the first word of a free block names the next. */
-  readonly #free = new Int32Array(CLASSES + 1);
+  /** Freed blocks by size class, last in first out. Beside the blocks, so that freeing one does not touch its memory. */
+  readonly #free: Int32Array[] = Array.from({ length: CLASSES + 1 }, () => new Int32Array(64));
+  readonly #freeCount = new Int32Array(CLASSES + 1);
   #end = SEGMENT;
 
   /** Octets in segments taken from the system. */
@@ -38,10 +39,10 @@ export class ByteStore {
    */
   take(length: number): number {
     const sizeClass = classOf(length);
-    const free = this.#free[sizeClass]!;
-    if (free !== 0) {
-      this.#free[sizeClass] = this.#words[free >>> GRAINS_BITS]![(free & GRAIN_MASK) << (GRAIN_BITS - 2)]!;
-      return free;
+    const free = this.#freeCount[sizeClass]!;
+    if (free > 0) {
+      this.#freeCount[sizeClass] = free - 1;
+      return this.#free[sizeClass]![free - 1]!;
     }
     const size = sizeOf(sizeClass);
     if (this.#end + size > SEGMENT) {
@@ -59,8 +60,23 @@ export class ByteStore {
   /** Gives a block back. @param length as it was taken with, or any other length of the same size class */
   give(block: number, length: number): void {
     const sizeClass = classOf(length);
-    this.#words[block >>> GRAINS_BITS]![(block & GRAIN_MASK) << (GRAIN_BITS - 2)] = this.#free[sizeClass]!;
-    this.#free[sizeClass] = block;
+    const free = this.#freeCount[sizeClass]!;
+    let list = this.#free[sizeClass]!;
+    if (free === list.length) {
+      const longer = new Int32Array(free * 2);
+      longer.set(list);
+      this.#free[sizeClass] = list = longer;
+    }
+    list[free] = block;
+    this.#freeCount[sizeClass] = free + 1;
+  }
+
+  /** Copies words of another buffer into a block. @param length octets; the last word is copied whole */
+  fill(block: number, from: Int32Array, firstWord: number, length: number): void {
+    const to = this.#words[block >>> GRAINS_BITS]!;
+    const at = (block & GRAIN_MASK) << (GRAIN_BITS - 2);
+    const count = (length + 3) >>> 2;
+    for (let i = 0; i < count; i++) to[at + i] = from[firstWord + i]!;
   }
 
   /** The segment that holds a block; see {@link offset}. */

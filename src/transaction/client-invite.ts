@@ -44,21 +44,21 @@ export class ClientInvite {
     const context = this.#context;
     const { pool, timers, user } = context;
     const { status } = message;
-    switch (pool.state[slot]) {
+    switch (pool.state(slot)) {
       case State.Calling:
       case State.Proceeding:
-        pool.status[slot] = status;
+        pool.setStatus(slot, status);
         context.stopRetransmit(slot);
         if (status < 200) {
           // Timer B ends with Calling: how long a call may ring is the user's to say (s17.1.1.2).
           context.stopEnd(slot);
-          pool.state[slot] = State.Proceeding;
+          pool.setState(slot, State.Proceeding);
         } else if (status < 300) {
-          pool.state[slot] = State.Accepted;
+          pool.setState(slot, State.Accepted);
           context.dropKept(slot);
           context.startEnd(slot, timers.transaction, this.#timerEnd);
         } else {
-          pool.state[slot] = State.Completed;
+          pool.setState(slot, State.Completed);
           this.#acknowledge(slot, message);
           const reliable = context.isReliable(slot);
           context.startEnd(slot, reliable ? 0 : timers.d, this.#timerEnd);
@@ -79,27 +79,27 @@ export class ClientInvite {
   #acknowledge(slot: number, response: Message): void {
     const context = this.#context;
     const { pool, store } = context;
-    const block = pool.block[slot]!;
+    const block = pool.block(slot);
     const offset = store.offset(block);
-    const request = store.segment(block).slice(offset, offset + pool.blockLength[slot]!);
-    const start = writeAckForFailure(pool.channel[slot]!.arena, request, response);
+    const request = store.segment(block).slice(offset, offset + pool.blockLength(slot));
+    const start = writeAckForFailure(pool.channel(slot).arena, request, response);
     context.transmitAndKeep(slot, start);
   }
 
   #onA(slot: number): void {
     const context = this.#context;
-    context.pool.retransmitTimer[slot] = 0;
+    context.pool.setRetransmitTimer(slot, 0);
     context.retransmit(slot);
-    context.startRetransmit(slot, context.pool.interval[slot]! * 2, this.#timerA);
+    context.startRetransmit(slot, context.pool.interval(slot) * 2, this.#timerA);
   }
 
   #onB(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.timeOut(slot);
   }
 
   #onEnd(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.terminate(slot);
   }
 }

@@ -39,20 +39,20 @@ export class ClientNonInvite {
   response(slot: number, message: Message): void {
     const context = this.#context;
     const { pool, timers, user } = context;
-    const state = pool.state[slot];
+    const state = pool.state(slot);
     if (state !== State.Trying && state !== State.Proceeding) {
       context.counters.retransmissionsReceived++;
       return;
     }
-    pool.status[slot] = message.status;
+    pool.setStatus(slot, message.status);
     if (message.status < 200) {
-      pool.state[slot] = State.Proceeding;
+      pool.setState(slot, State.Proceeding);
       user.response(slot, message);
       return;
     }
     context.stopRetransmit(slot);
     context.dropKept(slot);
-    pool.state[slot] = State.Completed;
+    pool.setState(slot, State.Completed);
     context.startEnd(slot, context.isReliable(slot) ? 0 : timers.t4, this.#timerK);
     user.response(slot, message);
   }
@@ -60,19 +60,19 @@ export class ClientNonInvite {
   #onE(slot: number): void {
     const context = this.#context;
     const { pool, timers } = context;
-    pool.retransmitTimer[slot] = 0;
+    pool.setRetransmitTimer(slot, 0);
     context.retransmit(slot);
-    const interval = pool.state[slot] === State.Proceeding ? timers.t2 : Math.min(pool.interval[slot]! * 2, timers.t2);
+    const interval = pool.state(slot) === State.Proceeding ? timers.t2 : Math.min(pool.interval(slot) * 2, timers.t2);
     context.startRetransmit(slot, interval, this.#timerE);
   }
 
   #onF(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.timeOut(slot);
   }
 
   #onK(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.terminate(slot);
   }
 }

@@ -39,35 +39,34 @@ export class TransactionContext {
 
   /** Whether this transaction's transport delivers by itself. */
   isReliable(slot: number): boolean {
-    return this.pool.channel[slot]!.reliable;
+    return this.pool.channel(slot).reliable;
   }
 
   /** Sends what the transaction's channel has in its arena from `start`. */
   transmit(slot: number, start: number): void {
     const { pool } = this;
-    pool.channel[slot]!.send(start, pool.address[slot]!, pool.port[slot]!);
+    pool.channel(slot).send(start, pool.address(slot), pool.port(slot));
   }
 
   /** The same, and keeps a copy to send again. */
   transmitAndKeep(slot: number, start: number): void {
     const { pool, store } = this;
-    const { arena } = pool.channel[slot]!;
+    const { arena } = pool.channel(slot);
     const length = arena.at - start;
     this.dropKept(slot);
     const block = store.take(length);
-    store.segment(block).set(arena.bytes.subarray(start, arena.at), store.offset(block));
-    pool.block[slot] = block;
-    pool.blockLength[slot] = length;
+    store.fill(block, arena.words, start >>> 2, length);
+    pool.setBlock(slot, block, length);
     this.transmit(slot, start);
   }
 
   /** Sends the kept message again; nothing when none is kept. */
   retransmit(slot: number): void {
     const { pool, store } = this;
-    const block = pool.block[slot]!;
+    const block = pool.block(slot);
     if (block === 0) return;
-    const length = pool.blockLength[slot]!;
-    const { arena } = pool.channel[slot]!;
+    const length = pool.blockLength(slot);
+    const { arena } = pool.channel(slot);
     const start = arena.open(length);
     const offset = store.offset(block);
     arena.copy(store.segment(block), offset, offset + length);
@@ -78,33 +77,33 @@ export class TransactionContext {
   /** Forgets the kept message. */
   dropKept(slot: number): void {
     const { pool } = this;
-    if (pool.block[slot] === 0) return;
-    this.store.give(pool.block[slot]!, pool.blockLength[slot]!);
-    pool.block[slot] = 0;
+    if (pool.block(slot) === 0) return;
+    this.store.give(pool.block(slot), pool.blockLength(slot));
+    pool.setBlock(slot, 0, 0);
   }
 
   /** Starts the retransmission timer. */
   startRetransmit(slot: number, delay: number, kind: number): void {
-    this.pool.interval[slot] = delay;
-    this.pool.retransmitTimer[slot] = this.wheel.insert(delay, kind, slot);
+    this.pool.setInterval(slot, delay);
+    this.pool.setRetransmitTimer(slot, this.wheel.insert(delay, kind, slot));
   }
 
   stopRetransmit(slot: number): void {
-    const timer = this.pool.retransmitTimer[slot]!;
+    const timer = this.pool.retransmitTimer(slot);
     if (timer !== 0) this.wheel.cancel(timer);
-    this.pool.retransmitTimer[slot] = 0;
+    this.pool.setRetransmitTimer(slot, 0);
   }
 
   /** Starts the timer that ends the present state, in place of the one before. */
   startEnd(slot: number, delay: number, kind: number): void {
     this.stopEnd(slot);
-    this.pool.endTimer[slot] = this.wheel.insert(delay, kind, slot);
+    this.pool.setEndTimer(slot, this.wheel.insert(delay, kind, slot));
   }
 
   stopEnd(slot: number): void {
-    const timer = this.pool.endTimer[slot]!;
+    const timer = this.pool.endTimer(slot);
     if (timer !== 0) this.wheel.cancel(timer);
-    this.pool.endTimer[slot] = 0;
+    this.pool.setEndTimer(slot, 0);
   }
 
   /** Ends a transaction: its timers, its kept message, its place in the tables. */

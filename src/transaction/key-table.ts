@@ -2,42 +2,50 @@
  * Finds a slot by the octets it is known by. The octets are compared, not only their hash.
  *
  * Linear hashing with chains: the table grows by one bucket an insertion, splitting one chain, so there is no moment
- * when millions of entries are hashed again. Chains are links between slots; the caller owns the slots and their count.
+ * when millions of entries are hashed again. Chains are links between slots, and four words of each slot's record are the
+ * table's. The record is the caller's, so that all of a slot lies together: with millions of slots the cost of a look-up
+ * is the number of places in memory it touches.
  */
 import type { ByteStore } from "./byte-store.ts";
 import type { KeyBuilder } from "./key.ts";
 
 const FIRST_BUCKETS = 256;
 
+// The table's words in a record, from the offset it was given.
+const HASH = 0;
+const NEXT = 1;
+/** The block with the slot's key in the store; 0 when the slot is not in the table. */
+const KEY = 2;
+const WORDS = 3;
+/** Words a table takes in a record. */
+export const KEY_WORDS = 4;
+
 export class KeyTable {
   /** Slots in the table. */
   size = 0;
   readonly #store: ByteStore;
+  readonly #records: Int32Array;
+  /** A slot's record begins at `slot << #shift`; the table's words at #offset from there. */
+  readonly #shift: number;
+  readonly #offset: number;
   #heads: Int32Array;
   /** Buckets in use: #base of them and #split more that came by splitting. */
   #base = FIRST_BUCKETS;
   #split = 0;
-  #next: Int32Array;
-  #hash: Int32Array;
-  /** The block with the slot's key in the store; 0 when the slot is not in the table. */
-  #key: Int32Array;
-  #words: Uint16Array;
 
   /**
    * @param store keeps the keys
-   * @param slots slots to have room for; more are made room for, memory is touched only as it is used
+   * @param records the slots' records, 2^`shift` words each, zero at first
+   * @param offset where in a record the table has its {@link KEY_WORDS}
    */
-  constructor(store: ByteStore, slots: number) {
+  constructor(store: ByteStore, records: Int32Array, shift: number, offset: number) {
     this.#store = store;
-    this.#heads = new Int32Array(Math.max(FIRST_BUCKETS, 2 ** Math.ceil(Math.log2(slots + 1)))).fill(
-      -1,
-      0,
-      FIRST_BUCKETS,
-    );
-    this.#next = new Int32Array(slots);
-    this.#hash = new Int32Array(slots);
-    this.#key = new Int32Array(slots);
-    this.#words = new Uint16Array(slots);
+    this.#records = records;
+    this.#shift = shift;
+    this.#offset = offset;
+    const buckets = Math.max(FIRST_BUCKETS, 2 ** Math.ceil(Math.log2((records.length >>> shift) + 1)));
+    // Memory is touched only as buckets come into use.
+    this.#heads = new Int32Array(buckets).fill(-1, 0, FIRST_BUCKETS);
   }
 
   /**
@@ -45,44 +53,49 @@ export class KeyTable {
    * @param hash the key's own hash, from {@link KeyBuilder.hash}
    */
   find(key: KeyBuilder, hash: number): number {
-    const words = key.words;
-    for (let slot = this.#heads[this.#bucket(hash)]!; slot >= 0; slot = this.#next[slot]!) {
-      if (this.#hash[slot] === hash && this.#words[slot] === words && this.#equal(slot, key, words)) return slot;
+    const records = this.#records;
+    const { words } = key;
+    for (let slot = this.#heads[this.#bucket(hash)]!; slot >= 0; ) {
+      const at = (slot << this.#shift) + this.#offset;
+      if (records[at + HASH] === hash && records[at + WORDS] === words && this.#equal(records[at + KEY]!, key, words)) {
+        return slot;
+      }
+      slot = records[at + NEXT]!;
     }
     return -1;
   }
 
   /** Puts a slot under a key. The slot must not be in the table, nor the key. */
   insert(slot: number, key: KeyBuilder, hash: number): void {
-    if (slot >= this.#next.length) this.#grow(slot);
-    const words = key.words;
+    const records = this.#records;
+    const { words } = key;
+    const at = (slot << this.#shift) + this.#offset;
     const block = this.#store.take(words << 2);
-    const to = this.#store.wordSegment(block);
-    const at = this.#store.wordOffset(block);
-    for (let i = 0; i < words; i++) to[at + i] = key.view[i]!;
-    this.#key[slot] = block;
-    this.#words[slot] = words;
-    this.#hash[slot] = hash;
+    this.#store.fill(block, key.view, 0, words << 2);
     const bucket = this.#bucket(hash);
-    this.#next[slot] = this.#heads[bucket]!;
+    records[at + HASH] = hash;
+    records[at + NEXT] = this.#heads[bucket]!;
+    records[at + KEY] = block;
+    records[at + WORDS] = words;
     this.#heads[bucket] = slot;
     if (++this.size > this.#base + this.#split) this.#splitOne();
   }
 
   /** Takes a slot out; nothing happens when it is not in the table. */
   remove(slot: number): void {
-    const block = slot < this.#key.length ? this.#key[slot]! : 0;
+    const records = this.#records;
+    const at = (slot << this.#shift) + this.#offset;
+    const block = records[at + KEY]!;
     if (block === 0) return;
-    const bucket = this.#bucket(this.#hash[slot]!);
-    const next = this.#next;
-    if (this.#heads[bucket] === slot) this.#heads[bucket] = next[slot]!;
+    const bucket = this.#bucket(records[at + HASH]!);
+    if (this.#heads[bucket] === slot) this.#heads[bucket] = records[at + NEXT]!;
     else {
-      let before = this.#heads[bucket]!;
-      while (next[before] !== slot) before = next[before]!;
-      next[before] = next[slot]!;
+      let before = (this.#heads[bucket]! << this.#shift) + this.#offset;
+      while (records[before + NEXT] !== slot) before = (records[before + NEXT]! << this.#shift) + this.#offset;
+      records[before + NEXT] = records[at + NEXT]!;
     }
-    this.#store.give(block, this.#words[slot]! << 2);
-    this.#key[slot] = 0;
+    this.#store.give(block, records[at + WORDS]! << 2);
+    records[at + KEY] = 0;
     this.size--;
   }
 
@@ -91,8 +104,7 @@ export class KeyTable {
     return bucket < this.#split ? hash & (this.#base * 2 - 1) : bucket;
   }
 
-  #equal(slot: number, key: KeyBuilder, words: number): boolean {
-    const block = this.#key[slot]!;
+  #equal(block: number, key: KeyBuilder, words: number): boolean {
     const stored = this.#store.wordSegment(block);
     const at = this.#store.wordOffset(block);
     const { view } = key;
@@ -104,21 +116,17 @@ export class KeyTable {
   #splitOne(): void {
     const from = this.#split;
     const to = from + this.#base;
-    if (to >= this.#heads.length) {
-      const larger = new Int32Array(this.#heads.length * 2);
-      larger.set(this.#heads);
-      this.#heads = larger;
-    }
-    const next = this.#next;
+    const records = this.#records;
     let stay = -1;
     let move = -1;
     for (let slot = this.#heads[from]!; slot >= 0; ) {
-      const after = next[slot]!;
-      if (this.#hash[slot]! & this.#base) {
-        next[slot] = move;
+      const at = (slot << this.#shift) + this.#offset;
+      const after = records[at + NEXT]!;
+      if (records[at + HASH]! & this.#base) {
+        records[at + NEXT] = move;
         move = slot;
       } else {
-        next[slot] = stay;
+        records[at + NEXT] = stay;
         stay = slot;
       }
       slot = after;
@@ -129,18 +137,5 @@ export class KeyTable {
       this.#base *= 2;
       this.#split = 0;
     }
-  }
-
-  #grow(slot: number): void {
-    const slots = Math.max(slot + 1, this.#next.length * 2);
-    const columns = [this.#next, this.#hash, this.#key];
-    [this.#next, this.#hash, this.#key] = columns.map((column) => {
-      const larger = new Int32Array(slots);
-      larger.set(column);
-      return larger;
-    }) as [Int32Array, Int32Array, Int32Array];
-    const words = new Uint16Array(slots);
-    words.set(this.#words);
-    this.#words = words;
   }
 }

@@ -14,7 +14,7 @@ import { TransactionContext, type TransactionCounters } from "./context.ts";
 import { KeyBuilder } from "./key.ts";
 import { KeyTable } from "./key-table.ts";
 import { clientKey, mergedKey, responseKey, serverKey } from "./matching.ts";
-import { Kind, State, type TransactionPool } from "./pool.ts";
+import { Kind, MERGED_WORDS, RECORD_SHIFT, State, TABLE_WORDS, type TransactionPool } from "./pool.ts";
 import { responsePort } from "./response-address.ts";
 import { ServerInvite } from "./server-invite.ts";
 import { ServerNonInvite } from "./server-non-invite.ts";
@@ -51,8 +51,8 @@ export class TransactionLayer {
     this.pool = context.pool;
     this.counters = context.counters;
     this.#key = new KeyBuilder(options.seed);
-    this.#table = new KeyTable(context.store, options.ceiling);
-    this.#merged = new KeyTable(context.store, options.ceiling);
+    this.#table = new KeyTable(context.store, this.pool.records, RECORD_SHIFT, TABLE_WORDS);
+    this.#merged = new KeyTable(context.store, this.pool.records, RECORD_SHIFT, MERGED_WORDS);
     this.#serverInvite = new ServerInvite(context);
     this.#serverNonInvite = new ServerNonInvite(context, options.sendTrying);
     this.#clientInvite = new ClientInvite(context);
@@ -86,7 +86,7 @@ export class TransactionLayer {
     if (found >= 0) {
       if (method === Method.ACK) {
         if (!this.#serverInvite.ack(found)) this.#context.user.ack(message, channel);
-      } else if (this.pool.kind[found] === Kind.ServerInvite) this.#serverInvite.retransmission(found);
+      } else if (this.pool.kind(found) === Kind.ServerInvite) this.#serverInvite.retransmission(found);
       else this.#serverNonInvite.retransmission(found);
       return;
     }
@@ -113,7 +113,7 @@ export class TransactionLayer {
     const merged = this.#isMerged(slot, message);
     const generation = this.pool.generation(slot);
     this.#context.user.request(slot, message, address, port, merged);
-    if (!invite && this.pool.isLive(slot, generation) && this.pool.state[slot] === State.Trying) {
+    if (!invite && this.pool.isLive(slot, generation) && this.pool.state(slot) === State.Trying) {
       this.#serverNonInvite.waiting(slot);
     }
   }
@@ -138,7 +138,7 @@ export class TransactionLayer {
     if (slot < 0) {
       this.counters.strayResponses++;
       this.#context.user.strayResponse(message);
-    } else if (this.pool.kind[slot] === Kind.ClientInvite) this.#clientInvite.response(slot, message);
+    } else if (this.pool.kind(slot) === Kind.ClientInvite) this.#clientInvite.response(slot, message);
     else this.#clientNonInvite.response(slot, message);
   }
 
@@ -153,7 +153,7 @@ export class TransactionLayer {
    * @returns false when the transaction's state does not allow it and nothing was sent
    */
   respond(slot: number, status: number, start: number): boolean {
-    return this.pool.kind[slot] === Kind.ServerInvite
+    return this.pool.kind(slot) === Kind.ServerInvite
       ? this.#serverInvite.respond(slot, status, start)
       : this.#serverNonInvite.respond(slot, status, start);
   }
@@ -190,7 +190,7 @@ export class TransactionLayer {
       return -1;
     }
     this.counters.clientTransactions++;
-    this.pool.user[slot] = user;
+    this.pool.setUser(slot, user);
     const name = ascii(method);
     const key = clientKey(this.#key, branch, 0, branch.length, name, 0, name.length);
     this.#table.insert(slot, key, key.hash());
@@ -207,11 +207,11 @@ export class TransactionLayer {
 
   /** Transactions whose user has not given a final response yet. */
   countUnanswered(): number {
-    const { kind, state } = this.pool;
-    const used = this.pool.address.length;
+    const { pool } = this;
     let count = 0;
-    for (let slot = 0; slot < used; slot++) {
-      if (kind[slot] !== Kind.Free && (state[slot] === State.Trying || state[slot] === State.Proceeding)) count++;
+    for (let slot = 0; slot < pool.used; slot++) {
+      const state = pool.state(slot);
+      if (state === State.Trying || state === State.Proceeding) count++;
     }
     return count;
   }

@@ -1,6 +1,11 @@
 /**
- * The pool of transactions. A transaction is a slot: its fields stand at the same index of several columns, most of them
- * typed arrays, so that millions of them waiting for their last timer are nothing the garbage collector walks over.
+ * The pool of transactions. A transaction is a slot: sixteen words, one line of the processor's cache, in one large
+ * array. Millions of them wait for their last timer at any time; there they are nothing that the garbage collector walks
+ * over, and ending one touches one place in memory.
+ *
+ *     word 0    kind, state, status and port
+ *     word 1-7  timers, interval, what is sent again, generation, free list
+ *     word 8-11, 12-15  the links of the two key tables
  *
  * A slot is used again and again. Whoever keeps a slot's number beside work that takes time keeps its generation too and
  * asks {@link TransactionPool.isLive}.
@@ -25,91 +30,176 @@ export const State = {
   Accepted: 6,
 } as const;
 
+/** A record is 2^4 words. */
+export const RECORD_SHIFT = 4;
+/** Where the key tables have their words in a record. */
+export const TABLE_WORDS = 8;
+export const MERGED_WORDS = 12;
+
+const KIND_STATE = 0;
+const RETRANSMIT_TIMER = 1;
+const END_TIMER = 2;
+const INTERVAL = 3;
+const BLOCK = 4;
+const BLOCK_LENGTH = 5;
+const GENERATION = 6;
+const NEXT_FREE = 7;
+
+// Word 0: three bits of kind, three of state, ten of status, sixteen of port.
+const STATE_SHIFT = 3;
+const THREE_BITS = 7;
+const STATUS_SHIFT = 6;
+const TEN_BITS = 1023;
+const PORT_SHIFT = 16;
+
 export class TransactionPool {
   /** Slots in use. */
   live = 0;
   /** The most slots that will ever be in use at once. */
   readonly ceiling: number;
-
-  readonly kind: Uint8Array;
-  readonly state: Uint8Array;
-  /** The last status sent or received. */
-  readonly status: Uint16Array;
-  /** Timers in the wheel: the retransmission and the end; 0 when not running. */
-  readonly retransmitTimer: Int32Array;
-  readonly endTimer: Int32Array;
-  /** The present retransmission interval, in milliseconds. */
-  readonly interval: Int32Array;
-  /** What is retransmitted, as a block of the store; 0 for nothing. */
-  readonly block: Int32Array;
-  readonly blockLength: Int32Array;
-  /** Where this transaction's messages go. */
-  readonly port: Uint16Array;
-  readonly address: string[] = [];
-  readonly channel: (Channel | null)[] = [];
-  /** What the transaction user hangs on the slot. */
-  readonly user: (object | null)[] = [];
-  readonly #generation: Int32Array;
-  /** Free slots that were used before, as a stack through #nextFree. */
-  readonly #nextFree: Int32Array;
+  /** The records; memory is touched only as slots come into use. */
+  readonly records: Int32Array;
+  readonly #address: string[] = [];
+  readonly #channel: Channel[] = [];
+  readonly #user: (object | null)[] = [];
   #free = -1;
 
-  /** @param ceiling the most transactions at once; the columns' memory is touched only as slots are used */
+  /** @param ceiling the most transactions at once */
   constructor(ceiling: number) {
     this.ceiling = ceiling;
-    this.kind = new Uint8Array(ceiling);
-    this.state = new Uint8Array(ceiling);
-    this.status = new Uint16Array(ceiling);
-    this.retransmitTimer = new Int32Array(ceiling);
-    this.endTimer = new Int32Array(ceiling);
-    this.interval = new Int32Array(ceiling);
-    this.block = new Int32Array(ceiling);
-    this.blockLength = new Int32Array(ceiling);
-    this.port = new Uint16Array(ceiling);
-    this.#generation = new Int32Array(ceiling);
-    this.#nextFree = new Int32Array(ceiling);
+    this.records = new Int32Array(ceiling << RECORD_SHIFT);
+  }
+
+  /** Slots that are or were in use: all numbers below this. */
+  get used(): number {
+    return this.#address.length;
   }
 
   /** A free slot, or -1 when the ceiling is reached. */
   take(kind: number, state: number, channel: Channel, address: string, port: number): number {
     let slot = this.#free;
     if (slot >= 0) {
-      this.#free = this.#nextFree[slot]!;
-      this.channel[slot] = channel;
-      this.address[slot] = address;
+      this.#free = this.records[(slot << RECORD_SHIFT) + NEXT_FREE]!;
+      this.#channel[slot] = channel;
+      this.#address[slot] = address;
+      if (this.#user[slot] !== null) this.#user[slot] = null;
     } else {
-      slot = this.address.length;
+      slot = this.#address.length;
       if (slot >= this.ceiling) return -1;
-      this.channel.push(channel);
-      this.address.push(address);
-      this.user.push(null);
+      this.#channel.push(channel);
+      this.#address.push(address);
+      this.#user.push(null);
     }
-    this.kind[slot] = kind;
-    this.state[slot] = state;
-    this.status[slot] = 0;
-    this.port[slot] = port;
+    this.records[slot << RECORD_SHIFT] = kind | (state << STATE_SHIFT) | (port << PORT_SHIFT);
     this.live++;
     return slot;
   }
 
   /** Gives a slot back. Its timers and its block must be gone. */
   give(slot: number): void {
-    this.kind[slot] = Kind.Free;
-    this.state[slot] = State.Terminated;
-    this.#generation[slot]!++;
-    this.channel[slot] = null;
-    this.user[slot] = null;
-    this.#nextFree[slot] = this.#free;
+    const at = slot << RECORD_SHIFT;
+    this.records[at] = 0;
+    this.records[at + GENERATION]!++;
+    this.records[at + NEXT_FREE] = this.#free;
     this.#free = slot;
     this.live--;
   }
 
   generation(slot: number): number {
-    return this.#generation[slot]!;
+    return this.records[(slot << RECORD_SHIFT) + GENERATION]!;
   }
 
   /** Whether the slot still holds the transaction it held when its generation was read. */
   isLive(slot: number, generation: number): boolean {
-    return this.#generation[slot] === generation && this.kind[slot] !== Kind.Free;
+    return this.generation(slot) === generation && this.kind(slot) !== Kind.Free;
+  }
+
+  kind(slot: number): number {
+    return this.records[slot << RECORD_SHIFT]! & THREE_BITS;
+  }
+
+  state(slot: number): number {
+    return (this.records[slot << RECORD_SHIFT]! >>> STATE_SHIFT) & THREE_BITS;
+  }
+
+  setState(slot: number, state: number): void {
+    const at = (slot << RECORD_SHIFT) + KIND_STATE;
+    this.records[at] = (this.records[at]! & ~(THREE_BITS << STATE_SHIFT)) | (state << STATE_SHIFT);
+  }
+
+  /** The last status sent or received. */
+  status(slot: number): number {
+    return (this.records[slot << RECORD_SHIFT]! >>> STATUS_SHIFT) & TEN_BITS;
+  }
+
+  setStatus(slot: number, status: number): void {
+    const at = (slot << RECORD_SHIFT) + KIND_STATE;
+    this.records[at] = (this.records[at]! & ~(TEN_BITS << STATUS_SHIFT)) | (status << STATUS_SHIFT);
+  }
+
+  /** What this transaction's messages are sent on. */
+  channel(slot: number): Channel {
+    return this.#channel[slot]!;
+  }
+
+  /** Where they go. */
+  address(slot: number): string {
+    return this.#address[slot]!;
+  }
+
+  port(slot: number): number {
+    return this.records[slot << RECORD_SHIFT]! >>> PORT_SHIFT;
+  }
+
+  /** What the transaction user hangs on the slot; it takes it off when it is done with it, not to keep it in memory. */
+  user(slot: number): object | null {
+    return this.#user[slot]!;
+  }
+
+  setUser(slot: number, user: object | null): void {
+    this.#user[slot] = user;
+  }
+
+  /** The retransmission timer in the wheel; 0 when it does not run. */
+  retransmitTimer(slot: number): number {
+    return this.records[(slot << RECORD_SHIFT) + RETRANSMIT_TIMER]!;
+  }
+
+  setRetransmitTimer(slot: number, timer: number): void {
+    this.records[(slot << RECORD_SHIFT) + RETRANSMIT_TIMER] = timer;
+  }
+
+  /** The timer that ends the present state; 0 when it does not run. */
+  endTimer(slot: number): number {
+    return this.records[(slot << RECORD_SHIFT) + END_TIMER]!;
+  }
+
+  setEndTimer(slot: number, timer: number): void {
+    this.records[(slot << RECORD_SHIFT) + END_TIMER] = timer;
+  }
+
+  /** The present retransmission interval, in milliseconds. */
+  interval(slot: number): number {
+    return this.records[(slot << RECORD_SHIFT) + INTERVAL]!;
+  }
+
+  setInterval(slot: number, interval: number): void {
+    this.records[(slot << RECORD_SHIFT) + INTERVAL] = interval;
+  }
+
+  /** What is sent again, as a block of the store; 0 for nothing. */
+  block(slot: number): number {
+    return this.records[(slot << RECORD_SHIFT) + BLOCK]!;
+  }
+
+  /** The kept message's length in octets. */
+  blockLength(slot: number): number {
+    return this.records[(slot << RECORD_SHIFT) + BLOCK_LENGTH]!;
+  }
+
+  setBlock(slot: number, block: number, length: number): void {
+    const at = slot << RECORD_SHIFT;
+    this.records[at + BLOCK] = block;
+    this.records[at + BLOCK_LENGTH] = length;
   }
 }

@@ -36,7 +36,7 @@ export class ServerInvite {
   retransmission(slot: number): void {
     const { pool, counters } = this.#context;
     counters.retransmissionsReceived++;
-    switch (pool.state[slot]) {
+    switch (pool.state(slot)) {
       case State.Proceeding:
       case State.Completed:
         this.#context.retransmit(slot);
@@ -52,19 +52,19 @@ export class ServerInvite {
   respond(slot: number, status: number, start: number): boolean {
     const context = this.#context;
     const { pool, timers } = context;
-    switch (pool.state[slot]) {
+    switch (pool.state(slot)) {
       case State.Proceeding:
-        pool.status[slot] = status;
+        pool.setStatus(slot, status);
         if (status < 200) {
           context.transmitAndKeep(slot, start);
         } else if (status < 300) {
           context.transmit(slot, start);
           context.dropKept(slot);
-          pool.state[slot] = State.Accepted;
+          pool.setState(slot, State.Accepted);
           context.startEnd(slot, timers.transaction, this.#timerEnd);
         } else {
           context.transmitAndKeep(slot, start);
-          pool.state[slot] = State.Completed;
+          pool.setState(slot, State.Completed);
           if (!context.isReliable(slot)) context.startRetransmit(slot, timers.t1, this.#timerG);
           context.startEnd(slot, timers.transaction, this.#timerH);
         }
@@ -82,11 +82,11 @@ export class ServerInvite {
   ack(slot: number): boolean {
     const context = this.#context;
     const { pool, timers } = context;
-    switch (pool.state[slot]) {
+    switch (pool.state(slot)) {
       case State.Completed:
         context.stopRetransmit(slot);
         context.dropKept(slot);
-        pool.state[slot] = State.Confirmed;
+        pool.setState(slot, State.Confirmed);
         if (context.isReliable(slot)) context.terminate(slot);
         else context.startEnd(slot, timers.t4, this.#timerEnd);
         return true;
@@ -100,18 +100,18 @@ export class ServerInvite {
   #onG(slot: number): void {
     const context = this.#context;
     const { pool, timers } = context;
-    pool.retransmitTimer[slot] = 0;
+    pool.setRetransmitTimer(slot, 0);
     context.retransmit(slot);
-    context.startRetransmit(slot, Math.min(pool.interval[slot]! * 2, timers.t2), this.#timerG);
+    context.startRetransmit(slot, Math.min(pool.interval(slot) * 2, timers.t2), this.#timerG);
   }
 
   #onH(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.timeOut(slot);
   }
 
   #onEnd(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.terminate(slot);
   }
 }

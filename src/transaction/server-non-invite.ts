@@ -44,20 +44,20 @@ export class ServerNonInvite {
   retransmission(slot: number): void {
     const { pool, counters } = this.#context;
     counters.retransmissionsReceived++;
-    if (pool.state[slot] !== State.Trying) this.#context.retransmit(slot);
+    if (pool.state(slot) !== State.Trying) this.#context.retransmit(slot);
   }
 
   /** @returns false when the state or RFC 4320 does not allow it and nothing was sent */
   respond(slot: number, status: number, start: number): boolean {
     const context = this.#context;
     const { pool, timers } = context;
-    const state = pool.state[slot];
+    const state = pool.state(slot);
     if (state !== State.Trying && state !== State.Proceeding) return false;
     if ((status > 100 && status < 200) || status === 408) return false;
-    pool.status[slot] = status;
+    pool.setStatus(slot, status);
     if (status < 200) {
       context.transmitAndKeep(slot, start);
-      pool.state[slot] = State.Proceeding;
+      pool.setState(slot, State.Proceeding);
       return true;
     }
     context.stopRetransmit(slot);
@@ -66,24 +66,24 @@ export class ServerNonInvite {
       context.terminate(slot);
     } else {
       context.transmitAndKeep(slot, start);
-      pool.state[slot] = State.Completed;
+      pool.setState(slot, State.Completed);
       context.startEnd(slot, timers.transaction, this.#timerJ);
     }
     return true;
   }
 
   #onLate(slot: number): void {
-    this.#context.pool.retransmitTimer[slot] = 0;
-    if (this.#context.pool.state[slot] === State.Trying) this.#sendTrying(slot);
+    this.#context.pool.setRetransmitTimer(slot, 0);
+    if (this.#context.pool.state(slot) === State.Trying) this.#sendTrying(slot);
   }
 
   #onUnanswered(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.timeOut(slot);
   }
 
   #onJ(slot: number): void {
-    this.#context.pool.endTimer[slot] = 0;
+    this.#context.pool.setEndTimer(slot, 0);
     this.#context.terminate(slot);
   }
 }

@@ -62,7 +62,7 @@ export interface DatagramReceiver {
 }
 
 /** Datagrams gathered before they are sent without waiting for the turn's end. */
-const FLUSH_AT = 24;
+const FLUSH_AT = 48;
 /** The clock is read once in so many datagrams. */
 const TICK_EVERY = 8;
 
