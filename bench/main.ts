@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { main as calls } from "./calls.ts";
 import { machine, versions } from "./load/machine.ts";
 import { type Figure, isFigure, summaryTable } from "./micro/figure.ts";
-import { type MicroName, select, USAGE } from "./micro/select.ts";
+import { END, type MicroName, select, USAGE } from "./micro/select.ts";
 
 const ONE = join(import.meta.dir, "micro/one.ts");
 
@@ -46,15 +46,22 @@ async function micro(names: readonly MicroName[], quick: boolean, json: string |
 }
 
 /** @returns whether the benchmark ended well; its figures are added to `into` */
-async function inChild(name: MicroName, quick: boolean, into: Figure[]): Promise<boolean> {
-  const child = Bun.spawn([process.execPath, ONE, name, ...(quick ? ["--quick"] : [])], {
+function inChild(name: MicroName, quick: boolean, into: Figure[]): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  let isComplete = false;
+  Bun.spawn([process.execPath, ONE, name, ...(quick ? ["--quick"] : [])], {
     stdio: ["ignore", "inherit", "inherit"],
     serialization: "json",
-    ipc(message) {
+    ipc(message, child) {
       if (isFigure(message)) into.push(message);
+      else if (message === END) {
+        isComplete = true;
+        child.send(END);
+      }
     },
+    onExit: (_, code) => resolve(isComplete && code === 0),
   });
-  return (await child.exited) === 0;
+  return promise;
 }
 
 if (import.meta.main) process.exitCode = await main(Bun.argv.slice(2));

@@ -3,7 +3,7 @@
  * fields, in case, compact names, folds and addresses, each filled in with several sets of random words. One message
  * alone would be learned by heart by the processor's branch predictor, and measure nothing.
  */
-import { ascii } from "../../src/message/bytes.ts";
+import { ascii, latin1 } from "../../src/message/bytes.ts";
 
 /** Messages in a set: all shapes, filled in eight times. */
 export const SET = 64;
@@ -85,8 +85,8 @@ const SHAPES: readonly Shape[] = [
     to: (w) => `To: <sip:${w.callee}@${w.proxy};user=phone>`,
     lines: (w) => [
       `Record-Route: <sip:${w.proxy};lr;ftag=${w.tag}>`,
-      `Via: SIP/2.0/UDP ${w.proxy};branch=z9hG4bK${w.branch.slice(0, 6)}.${w.tag}.0`,
-      `Via: SIP/2.0/UDP ${w.host}:${w.port};received=${w.host};rport=${w.port};branch=z9hG4bK${w.branch}`,
+      `Via: SIP/2.0/UDP ${w.proxy};branch=z9hG4bK${w.branch}.0`,
+      `Via: SIP/2.0/UDP ${w.host}:${w.port};received=${w.host};rport=${w.port};branch=z9hG4bK${w.tag}`,
       "Max-Forwards: 69",
       `From: <sip:${w.user}@${w.proxy}>;tag=${w.tag}`,
       TO,
@@ -197,6 +197,92 @@ export function successes(length: number): Uint8Array[] {
 /** The octets of a message on average. */
 export function meanLength(messages: readonly Uint8Array[]): number {
   return messages.reduce((sum, message) => sum + message.length, 0) / messages.length;
+}
+
+/** Digits that tell one call from another; they stand in every branch, From tag and Call-ID. */
+const NUMBER = "00000000";
+/** Stands where ACK and BYE have the To tag. */
+const TAG = "tttttttttttt";
+const ZERO = 0x30;
+
+/** A request that is made again and again with another number and tag. */
+class Template {
+  readonly #octets: Uint8Array;
+  readonly #numbers: number[];
+  readonly #tag: number;
+
+  constructor(text: string) {
+    this.#octets = ascii(text);
+    this.#numbers = [...text.matchAll(new RegExp(NUMBER, "g"))].map(({ index }) => index + NUMBER.length - 1);
+    this.#tag = text.indexOf(TAG);
+  }
+
+  /** The request in a buffer of its own. */
+  make(number: number, tag: Uint8Array | null): Uint8Array {
+    const octets = this.#octets.slice();
+    for (const last of this.#numbers) {
+      for (let at = last, rest = number; rest > 0; at--, rest = Math.floor(rest / 10)) octets[at] = ZERO + (rest % 10);
+    }
+    if (tag !== null) octets.set(tag, this.#tag);
+    return octets;
+  }
+}
+
+/** The requests of calls of one shape, fresh as from a socket. */
+export class CallTemplate {
+  /** Octets that the To tag of a response must have. */
+  static readonly tagLength = TAG.length;
+  readonly #invite: Template;
+  readonly #ack: Template;
+  readonly #bye: Template;
+  readonly #options: Template;
+
+  /** @param index which of the shapes; any whole number */
+  constructor(index: number) {
+    const shape = index % SHAPES.length;
+    const words = wordsFrom(generator(index + 1));
+    const numbered = (kind: string): Words => ({
+      ...words,
+      branch: `${words.branch.slice(0, 8)}${kind}${NUMBER}`,
+      tag: `${words.tag}${NUMBER}`,
+      callId: `${NUMBER}${words.callId}`,
+    });
+    const request = (method: string, cseq: number): string => {
+      const own = { ...numbered(method[0]!), cseq: words.cseq + cseq };
+      const { lines, to, contentLength } = SHAPES[shape]!;
+      const tag = method === "OPTIONS" ? "" : `;tag=${TAG}`;
+      const fields = lines(own).map((line) => (line === TO ? to(words) + tag : line.replace(/ INVITE$/, ` ${method}`)));
+      return [`${method} sip:${words.callee}@${words.proxy} SIP/2.0`, ...fields, `${contentLength}: 0\r\n\r\n`].join(
+        "\r\n",
+      );
+    };
+    const startLine = `INVITE sip:${words.callee}@${words.proxy} SIP/2.0`;
+    this.#invite = new Template(latin1Text(message(600, shape, startLine, "", numbered("I"))));
+    this.#ack = new Template(request("ACK", 0));
+    this.#bye = new Template(request("BYE", 1));
+    this.#options = new Template(request("OPTIONS", 0));
+  }
+
+  invite(number: number): Uint8Array {
+    return this.#invite.make(number, null);
+  }
+
+  ack(number: number, tag: Uint8Array): Uint8Array {
+    return this.#ack.make(number, tag);
+  }
+
+  bye(number: number, tag: Uint8Array): Uint8Array {
+    return this.#bye.make(number, tag);
+  }
+
+  /** A request outside of dialogs, which the server answers by itself. */
+  options(number: number): Uint8Array {
+    return this.#options.make(number, null);
+  }
+}
+
+function latin1Text(octets: Uint8Array): string {
+  return latin1(octets, 0, octets.length);
 }
 
 function set(length: number, startLine: (words: Words) => string, toTag: string): Uint8Array[] {

@@ -3,7 +3,7 @@
  * gets the figures by IPC; what one benchmark leaves on the heap or in the compiler's profiles is not the next one's.
  */
 import { type Microbenchmark, runOne } from "./bench.ts";
-import { MICRO } from "./select.ts";
+import { END, MICRO } from "./select.ts";
 
 const [name = "", option] = Bun.argv.slice(2);
 if (!Object.hasOwn(MICRO, name)) {
@@ -12,5 +12,7 @@ if (!Object.hasOwn(MICRO, name)) {
 }
 const { default: benchmark } = (await import(`../${name}.ts`)) as { default: Microbenchmark };
 await runOne(name, benchmark, option === "--quick", (figure) => process.send?.(figure));
-// Some peers leave a timer or a socket behind.
-process.exit();
+// Some peers leave a timer or a socket behind, so the process has to be ended: once all figures have arrived.
+if (process.send === undefined) process.exit();
+process.on("message", () => process.exit());
+process.send(END);

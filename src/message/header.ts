@@ -2,7 +2,7 @@
  * The header fields Viaduct knows by number, and the table that finds a number from a field name's octets, in any case
  * and in compact form (RFC 3261 s7.3.3, s20).
  */
-import { ascii, LOWER } from "./bytes.ts";
+import { ascii, CLASS, LOWER, TOKEN } from "./bytes.ts";
 
 /** Numbers of the header fields that are indexed when a message is scanned. `Other` is every name not listed. */
 export const Header = {
@@ -124,9 +124,13 @@ const SLOTS = 512;
 const slotId = new Uint8Array(SLOTS);
 const slotName: Uint8Array[] = new Array(SLOTS).fill(new Uint8Array(0));
 
-/** One step of the name hash, taken by the scanner for each octet of a field name. */
-export function hashStep(hash: number, octet: number): number {
-  return (Math.imul(hash, 33) + LOWER[octet]!) | 0;
+/** For each octet that may stand in a field name its lower case, for others 0. */
+export const NAME_OCTET = new Uint8Array(256);
+for (let i = 0; i < 256; i++) NAME_OCTET[i] = CLASS[i]! & TOKEN ? LOWER[i]! : 0;
+
+/** One step of the name hash, taken by the scanner for each octet of a field name. @param lower from {@link NAME_OCTET} */
+export function hashStep(hash: number, lower: number): number {
+  return (Math.imul(hash, 33) + lower) | 0;
 }
 
 function put(name: string, id: Header): void {
@@ -146,7 +150,7 @@ for (const [id, name, compact] of NAMES) {
 
 /**
  * The number of the header field named in `bytes[start, end)`.
- * @param hash the result of {@link hashStep} over those octets, begun from 0
+ * @param hash the result of {@link hashStep} over those octets in lower case, begun from 0
  */
 export function headerId(hash: number, bytes: Uint8Array, start: number, end: number): Header {
   let slot = hash & (SLOTS - 1);
@@ -167,6 +171,6 @@ export function headerId(hash: number, bytes: Uint8Array, start: number, end: nu
 export function headerIdOf(name: string): Header {
   const bytes = ascii(name);
   let hash = 0;
-  for (const c of bytes) hash = hashStep(hash, c);
+  for (const c of bytes) hash = hashStep(hash, LOWER[c]!);
   return headerId(hash, bytes, 0, bytes.length);
 }

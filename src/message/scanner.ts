@@ -28,7 +28,7 @@ import {
   ZERO,
 } from "./bytes.ts";
 import { Fault } from "./fault.ts";
-import { HEADER_IDS, Header, hashStep, headerId } from "./header.ts";
+import { HEADER_IDS, Header, hashStep, headerId, NAME_OCTET } from "./header.ts";
 import {
   BARE_LFS,
   BODY_END,
@@ -97,9 +97,12 @@ export class Scanner {
 
   /** Begins a message at offset `at` of the octets that will be given. */
   begin(at = 0): void {
-    this.#table.fill(0, 0, RECORDS);
-    this.#last.fill(0);
-    this.#table[CONTENT_LENGTH] = -1;
+    const table = this.#table;
+    const last = this.#last;
+    // Loops: for so few words they are quicker than fill().
+    for (let i = 0; i < RECORDS; i++) table[i] = 0;
+    for (let i = 0; i < HEADER_IDS; i++) last[i] = 0;
+    table[CONTENT_LENGTH] = -1;
     this.#state = Start;
     this.#at = at;
     this.#mark = at;
@@ -122,8 +125,9 @@ export class Scanner {
         let c = 0;
         while (at < end) {
           c = bytes[at]!;
-          if (!(CLASS[c]! & TOKEN)) break;
-          hash = hashStep(hash, c);
+          const lower = NAME_OCTET[c]!;
+          if (lower === 0) break;
+          hash = hashStep(hash, lower);
           at++;
         }
         this.#hash = hash;
@@ -136,6 +140,12 @@ export class Scanner {
           } else {
             this.#openRecord(headerId(hash, bytes, this.#mark, at));
             state = AfterName;
+            // The common case, without another round.
+            if (c === COLON) {
+              at++;
+              table[this.#record + RECORD_VALUE] = at;
+              state = Value;
+            }
           }
         } else state = this.#badLine();
       } else if (state === Value) {
@@ -144,6 +154,13 @@ export class Scanner {
         if (at === 0 || bytes[at - 1] !== CR) table[BARE_LFS]!++;
         at++;
         state = ValueEnd;
+        if (at < end && bytes[at]! > SP) {
+          // The common case: the next octet begins another name.
+          this.#closeRecord(bytes, at);
+          this.#mark = at;
+          this.#hash = 0;
+          state = Name;
+        }
       } else if (state === ValueEnd) {
         const c = bytes[at]!;
         if (c === SP || c === TAB) {
@@ -305,8 +322,8 @@ export class Scanner {
     if (value < 0 || value > 0x7fffffff) this.#fault(Fault.ContentLength);
     else table[CONTENT_LENGTH] = value;
     if (before !== 0) {
-      const [otherStart, otherEnd] = [table[before + RECORD_VALUE]!, table[before + RECORD_VALUE_END]!];
-      if (!equalRanges(bytes, start, end, bytes, otherStart, otherEnd)) this.#fault(Fault.ContentLengthDiffers);
+      const same = equalRanges(bytes, start, end, bytes, table[before + RECORD_VALUE]!, table[before + RECORD_VALUE_END]!);
+      if (!same) this.#fault(Fault.ContentLengthDiffers);
     }
   }
 
@@ -386,8 +403,9 @@ function isSipName(bytes: Uint8Array, start: number, end: number): boolean {
 /** Ten times the version of `SIP/x.y`, so 20 for SIP/2.0; -1 when the range is no version of one digit each side. */
 function versionOf(bytes: Uint8Array, start: number, end: number): number {
   if (end - start !== 7 || !isSipName(bytes, start, start + 3) || bytes[start + 3] !== SLASH) return -1;
-  const [major, dot, minor] = [bytes[start + 4]!, bytes[start + 5], bytes[start + 6]!];
-  if (dot !== 0x2e || !(CLASS[major]! & DIGIT) || !(CLASS[minor]! & DIGIT)) return -1;
+  const major = bytes[start + 4]!;
+  const minor = bytes[start + 6]!;
+  if (bytes[start + 5] !== 0x2e || !(CLASS[major]! & DIGIT) || !(CLASS[minor]! & DIGIT)) return -1;
   return (major - ZERO) * 10 + minor - ZERO;
 }
 

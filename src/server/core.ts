@@ -200,10 +200,11 @@ export class UasCore implements TransactionUser, DialogUser {
   /** See {@link IncomingRequest.accepts}. */
   accepts(message: Message, type: string, subtype: string): boolean {
     let record = message.first(Header.Accept);
-    if (record === 0) return `${type}/${subtype}` === SDP;
+    if (record === 0) return type === "application" && subtype === "sdp";
+    const [typeOctets, subtypeOctets] = [ascii(type), ascii(subtype)];
     for (; record !== 0; record = message.next(record)) {
-      const [start, end] = [message.valueStart(record), message.valueEnd(record)];
-      if (acceptsMediaType(message.bytes, start, end, ascii(type), ascii(subtype))) return true;
+      const start = message.valueStart(record);
+      if (acceptsMediaType(message.bytes, start, message.valueEnd(record), typeOctets, subtypeOctets)) return true;
     }
     return false;
   }

@@ -119,8 +119,7 @@ export class IncomingRequest {
 
   /** The host by which this peer reaches this server, as in Contact; IPv6 without brackets. */
   get localHost(): string {
-    const sentBy = this.channel.sentByFor(this.address);
-    return sentBy.slice(0, sentBy.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+    return this.channel.hostFor(this.address);
   }
 
   /** The value of the first header field of this name, in any case, long or compact. */

@@ -10,6 +10,8 @@ export interface Channel {
   readonly reliable: boolean;
   /** Where messages for this channel are written. */
   readonly arena: Arena;
+  /** The host of {@link sentByFor} alone, IPv6 without brackets. */
+  hostFor(peer: string): string;
   /** `host:port` for Via, Contact and Record-Route: what this peer can reach this end by. @param peer numeric address */
   sentByFor(peer: string): string;
   /**

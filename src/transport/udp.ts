@@ -83,6 +83,10 @@ export class UdpSocket implements Channel {
   readonly #valve: Valve | null;
   readonly #advertised: string | undefined;
   readonly #localFor: (peer: string) => string;
+  /** The peer asked about last, and what it is told: a trunk sends message after message from one address. */
+  #peer = "";
+  #sentBy = "";
+  #host = "";
   #turnScheduled = false;
   #turnStarted = 0;
   #inTurn = 0;
@@ -149,9 +153,20 @@ export class UdpSocket implements Channel {
   }
 
   sentByFor(peer: string): string {
-    if (this.#advertised !== undefined) return this.#advertised;
+    if (peer !== this.#peer) this.#lookUp(peer);
+    return this.#sentBy;
+  }
+
+  hostFor(peer: string): string {
+    if (peer !== this.#peer) this.#lookUp(peer);
+    return this.#host;
+  }
+
+  #lookUp(peer: string): void {
     const wildcard = this.address === "0.0.0.0" || this.address === "::";
-    return hostPort(wildcard ? this.#localFor(peer) : this.address, this.port);
+    this.#peer = peer;
+    this.#sentBy = this.#advertised ?? hostPort(wildcard ? this.#localFor(peer) : this.address, this.port);
+    this.#host = this.#sentBy.slice(0, this.#sentBy.lastIndexOf(":")).replace(/^\[|\]$/g, "");
   }
 
   send(start: number, address: string, port: number): void {

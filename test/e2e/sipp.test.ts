@@ -18,11 +18,31 @@ afterEach(async () => {
 
 /** Every call ended as its scenario has it, and nothing had to be sent twice. */
 function expectAll(result: SippResult, calls: number): void {
-  expect(result).toMatchObject({ code: 0, successful: calls, failed: 0, retransmissions: 0, unexpected: 0, errors: [] });
+  expect(result).toMatchObject({
+    code: 0,
+    successful: calls,
+    failed: 0,
+    retransmissions: 0,
+    unexpected: 0,
+    errors: [],
+  });
 }
 
 test("where tests run unattended, SIPp is there", () => {
-  expect(verdict, "CI is set and there is no sipp on the PATH: install it (apt-get install sip-tester)").not.toBe("fail");
+  expect(verdict, "CI is set and there is no sipp on the PATH: install it (apt-get install sip-tester)").not.toBe(
+    "fail",
+  );
+});
+
+test("a missing peer is skipped by hand and a failure in CI", () => {
+  expect(sippPath("/nonexistent")).toBeNull();
+  expect(sippPath("")).toBeNull();
+  expect(peerVerdict(null, undefined)).toBe("skip");
+  expect(peerVerdict(null, "")).toBe("skip");
+  expect(peerVerdict(null, "false")).toBe("skip");
+  expect(peerVerdict(null, "true")).toBe("fail");
+  expect(peerVerdict(null, "1")).toBe("fail");
+  expect(peerVerdict("/usr/bin/sipp", "true")).toBe("run");
 });
 
 describe.skipIf(verdict !== "run")("SIPp", () => {
@@ -76,15 +96,25 @@ describe.skipIf(verdict !== "run")("SIPp", () => {
     expectAll(await runSipp({ scenario: "several_vias.xml", to: address, calls: 10, rate: 50 }), 10);
   }, 30_000);
 
-  test.each(["invite_bye.xml", "reinvite.xml"])("calls over IPv6: %s", async (scenario) => {
-    command = await startCommand("--listen", "udp://[::1]:0");
-    const result = await runSipp({ scenario, to: command.address, local: "::1", calls: 10, rate: 50 });
-    expectAll(result, 10);
-  }, 30_000);
+  test.each(["invite_bye.xml", "reinvite.xml"])(
+    "calls over IPv6: %s",
+    async (scenario) => {
+      command = await startCommand("--listen", "udp://[::1]:0");
+      const result = await runSipp({ scenario, to: command.address, local: "::1", calls: 10, rate: 50 });
+      expectAll(result, 10);
+    },
+    30_000,
+  );
 
   test("makes 200 calls a second for ten seconds without one failure", async () => {
     const { address } = await listen();
-    const result = await runSipp({ scenario: "invite_bye.xml", to: address, calls: 2000, rate: 200, timeoutMs: 50_000 });
+    const result = await runSipp({
+      scenario: "invite_bye.xml",
+      to: address,
+      calls: 2000,
+      rate: 200,
+      timeoutMs: 50_000,
+    });
     expectAll(result, 2000);
     expect(result.messages).toMatchObject({ "3_100_Recv": 2000, "4_180_Recv": 2000 });
   }, 60_000);

@@ -1,11 +1,12 @@
 /** The messages of RFC 4475 and RFC 5118 over UDP, each to a server that has seen nothing else. */
 import { describe, expect, test } from "bun:test";
-import { fullUas, type Handlers, type IncomingRequest, serve } from "../../src/index.ts";
+import { fullUas, type Handlers, type IncomingRequest } from "../../src/index.ts";
 import { expectCopiedFields } from "../support/copied-fields.ts";
 import { DatagramClient } from "../support/datagram-client.ts";
 import { exchange } from "../support/exchange.ts";
 import { type TortureCase, torture } from "../support/fixtures.ts";
 import { listOf, looseFields, onlyValueOf, readSip, type SipText, valuesOf } from "../support/sip-text.ts";
+import { testServer } from "../support/test-server.ts";
 
 const CLIENT = "127.0.0.9";
 /** A request without `rport` is answered at the port its Via names: that is where the client has to be. */
@@ -15,8 +16,6 @@ const VIA_PORTS: Readonly<Record<string, number>> = {
   "ipv4-mapped-ipv6": 19823,
   "mult-ip-in-header": 6050,
 };
-/** A server's tables are as large as its ceilings: so small ones start quickly. */
-const LIMITS = { transactions: 1000, dialogs: 1000 };
 /** Offers of nothing but G726-32 and H.263, which `full-uas` does not speak: RFC 3261 s13.3.1.3 has 488. */
 const NO_COMMON_CODEC = new Set(["ipv6-in-sdp", "ipv4-mapped-ipv6"]);
 
@@ -25,14 +24,11 @@ const named = (name: string) => messages.find((message) => message.name === name
 
 /** What the message gets from a server with these handlers, oldest first. */
 async function ask({ name, bytes }: TortureCase, handlers: Handlers = fullUas()): Promise<SipText[]> {
-  const server = await serve({ listen: "udp://127.0.0.1:0", limits: LIMITS, ...handlers });
-  try {
-    using client = await DatagramClient.open(CLIENT, VIA_PORTS[name] ?? 5060);
-    const answers = await exchange(client, bytes, server.addresses[0]!.port);
-    return answers.map((answer) => expectCopiedFields(answer, bytes, CLIENT, client.port));
-  } finally {
-    server.closeNow();
-  }
+  using server = await testServer(handlers);
+  using client = await DatagramClient.open(CLIENT, VIA_PORTS[name] ?? 5060);
+  const answers = await exchange(client, bytes, server.address.port);
+  expect(server.log.lines.filter(({ level }) => level === "error")).toEqual([]);
+  return answers.map((answer) => expectCopiedFields(answer, bytes, CLIENT, client.port));
 }
 
 /** The one final response among the answers. */
@@ -360,16 +356,11 @@ describe("what can be seen beside the status", () => {
 
   test("a retransmission gets the answer of the first again", async () => {
     const { bytes } = named("zeromf");
-    const server = await serve({ listen: "udp://127.0.0.1:0", limits: LIMITS });
-    try {
-      using client = await DatagramClient.open(CLIENT, 5060);
-      const { port } = server.addresses[0]!;
-      const [first] = await exchange(client, bytes, port);
-      const [second] = await exchange(client, bytes, port);
-      expect(readSip(first!).status).toBe(200);
-      expect(second).toEqual(first!);
-    } finally {
-      server.closeNow();
-    }
+    using server = await testServer();
+    using client = await DatagramClient.open(CLIENT, 5060);
+    const [first] = await exchange(client, bytes, server.address.port);
+    const [second] = await exchange(client, bytes, server.address.port);
+    expect(readSip(first!).status).toBe(200);
+    expect(second).toEqual(first!);
   });
 });

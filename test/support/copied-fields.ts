@@ -13,17 +13,18 @@ export function expectCopiedFields(response: Uint8Array, request: Uint8Array, ad
   const asked = looseFields(request);
   const askedFor = (name: string) => asked.filter(([field]) => field === name).map(([, value]) => value);
 
-  for (const name of ["from", "call-id", "cseq"]) expect(valuesOf(answer, name)).toEqual(askedFor(name));
+  for (const name of ["from", "call-id", "cseq"]) {
+    const values = askedFor(name);
+    // Of a field that its sender repeated against the rules, one is enough.
+    expect([values, values.slice(0, 1)]).toContainEqual(valuesOf(answer, name));
+  }
 
-  const to = askedFor("to");
-  const answeredTo = valuesOf(answer, "to");
-  expect(answeredTo.length).toBe(to.length);
-  if (to.length === 1 && /;\s*tag\s*=/.test(to[0]!)) expect(answeredTo[0]).toBe(to[0]!);
-  else if (to.length === 1) {
-    expect(answeredTo[0]!.slice(0, to[0]!.length)).toBe(to[0]!);
-    expect(answeredTo[0]!.slice(to[0]!.length)).toMatch(
-      answer.status === 100 ? /^(;tag=[0-9a-z]+)?$/ : /^;tag=[0-9a-z]+$/,
-    );
+  const [to] = askedFor("to");
+  const [answeredTo] = valuesOf(answer, "to");
+  if (to === undefined || /;\s*tag\s*=/.test(to)) expect(answeredTo).toBe(to);
+  else {
+    expect(answeredTo!.slice(0, to.length)).toBe(to);
+    expect(answeredTo!.slice(to.length)).toMatch(answer.status === 100 ? /^(;tag=[-.\w]+)?$/ : /^;tag=[-.\w]+$/);
   }
 
   const [asksTop, ...asksRest] = askedFor("via");

@@ -13,9 +13,10 @@ import { parseSip, responseText, type SipMessage } from "./sip-messages.ts";
 
 /** The octets of a message as the layer is given it. */
 export function scanned(text: string): Message {
-  const message = new Scanner().scanDatagram(ascii(text));
-  readFields(message, DEFAULT_LIMITS);
-  if (message.fault !== 0) throw new Error(`${message.faultText}: ${text}`);
+  const limits = { ...DEFAULT_LIMITS, messageSize: 1 << 20, headerLength: 1 << 20 };
+  const message = new Scanner(limits).scanDatagram(ascii(text));
+  readFields(message, limits);
+  if (message.fault !== 0) throw new Error(`${message.faultText}: ${text.slice(0, 1000)}`);
   return message;
 }
 
@@ -30,6 +31,8 @@ export interface HarnessOptions {
 /** A request that the user was given. */
 export interface OfferedRequest {
   slot: number;
+  /** The slot's generation at that time. */
+  generation: number;
   message: SipMessage;
   merged: boolean;
 }
@@ -66,7 +69,7 @@ export class LayerHarness {
       user: {
         request: (slot, message, _address, _port, merged) => {
           const text = parseSip(message.toString());
-          this.requests.push({ slot, message: text, merged });
+          this.requests.push({ slot, generation: this.layer.pool.generation(slot), message: text, merged });
           this.onRequest(slot, text);
         },
         ack: (message) => {
@@ -96,6 +99,11 @@ export class LayerHarness {
   /** Transactions that are not terminated. */
   get live(): number {
     return this.layer.pool.live;
+  }
+
+  /** Whether a request's transaction is not terminated. */
+  isLive({ slot, generation }: OfferedRequest): boolean {
+    return this.layer.pool.isLive(slot, generation);
   }
 
   /** A message comes in. */

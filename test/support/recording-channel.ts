@@ -26,6 +26,10 @@ export class RecordingChannel implements Channel {
     this.transport = reliable ? "TCP" : "UDP";
   }
 
+  hostFor(): string {
+    return "192.0.2.1";
+  }
+
   sentByFor(): string {
     return "192.0.2.1:5060";
   }

@@ -47,10 +47,11 @@ export function bytesOf(text: string): Uint8Array {
 
 /**
  * Takes a message apart.
+ * @param lengthNeeded whether Content-Length must be there; default true
  * @throws Error for whatever a sender of messages must not do: a bare LF at a line's end, a line without a colon, a
  *   Content-Length that is absent, repeated or not the body's.
  */
-export function readSip(bytes: Uint8Array): SipText {
+export function readSip(bytes: Uint8Array, lengthNeeded = true): SipText {
   const text = textOf(bytes);
   const headEnd = text.indexOf("\r\n\r\n");
   if (headEnd < 0) throw new Error(`No blank line: ${JSON.stringify(text)}`);
@@ -63,7 +64,8 @@ export function readSip(bytes: Uint8Array): SipText {
   });
   const body = text.slice(headEnd + 4);
   const lengths = fields.filter(([name]) => name === "content-length").map(([, value]) => value);
-  if (lengths.length !== 1 || lengths[0] !== String(body.length)) {
+  const lengthFits = lengths.length === 1 && lengths[0] === String(body.length);
+  if (!lengthFits && (lengthNeeded || lengths.length > 0)) {
     throw new Error(`Content-Length ${JSON.stringify(lengths)} with a body of ${body.length}`);
   }
   const status = /^SIP\/2\.0 ([1-6]\d\d) ([^\r\n]*)$/.exec(startLine!);

@@ -1,7 +1,7 @@
 /** A SIP peer over UDP for tests: sends messages as text, and takes what comes back in the order it asks for it. */
 import { DatagramClient } from "./datagram-client.ts";
 import { probe } from "./exchange.ts";
-import { type RequestShape, requestText, SipMessage, unique } from "./sip-messages.ts";
+import { type RequestShape, requestText, responseText, SipMessage, unique } from "./sip-messages.ts";
 
 /** What a test waits for: a status, a method, or whatever a predicate says. */
 export type Wanted = number | string | ((message: SipMessage) => boolean);
@@ -53,6 +53,11 @@ export class WireClient {
     });
     this.send(text);
     return new SipMessage(Buffer.from(text));
+  }
+
+  /** Answers a request of the server's. */
+  respond(request: SipMessage, status: number): void {
+    this.send(responseText(request, status));
   }
 
   /** Sends an INVITE and waits for a response to it. */

@@ -1,7 +1,7 @@
 /** RFC 3261 figure 7 with RFC 6026 s7.1, row by row. Times are milliseconds since the INVITE came. */
 import { describe, expect, test } from "bun:test";
 import { LayerHarness } from "../support/layer-harness.ts";
-import { parseSip, requestText } from "../support/sip-messages.ts";
+import { requestText } from "../support/sip-messages.ts";
 
 const INVITE = requestText("INVITE", { branch: "z9hG4bKserverinvite", callId: "server-invite" });
 const ACK = INVITE.replaceAll("INVITE", "ACK");
@@ -237,19 +237,18 @@ test("a timer never fires early, and at most a tick late, wherever between two t
   }
 });
 
-test("a transaction keeps no memory when it is over", () => {
-  const harness = new LayerHarness();
-  for (let i = 0; i < 20_000; i++) {
+test("a transaction that is over keeps no memory", () => {
+  const harness = new LayerHarness({ timers: { t1: 10, t2: 20, t4: 10 } });
+  for (let i = 0; i < 3000; i++) {
     const slot = harness.offer(requestText("INVITE", { branch: `z9hG4bK${i}` }));
+    harness.respond(slot, 180);
     harness.respond(slot, i % 2 === 0 ? 486 : 200);
-    harness.pass(32_000);
+    harness.pass(640);
     harness.channel.take();
     harness.requests.length = 0;
-    if (i === 100) harness.layer.counters.timeouts = 0;
-    if (i > 200) break;
   }
   expect(harness.live).toBe(0);
   expect(harness.wheel.size).toBe(0);
+  // The first segment is enough: 3,000 responses and keys that stayed would take two more.
   expect(harness.layer.store.capacity).toBe(1 << 20);
-  expect(parseSip(INVITE).method).toBe("INVITE");
 });

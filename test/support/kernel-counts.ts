@@ -1,0 +1,22 @@
+/** What Linux has counted of UDP and ICMP, from `/proc/net`. */
+import { readFileSync } from "node:fs";
+
+/** Destination-unreachable messages that this machine has received since it started. */
+export function icmpUnreachables(): number {
+  const [names, values] = readFileSync("/proc/net/snmp", "latin1")
+    .split("\n")
+    .filter((line) => line.startsWith("Icmp:"))
+    .map((line) => line.split(" "));
+  return Number(values![names!.indexOf("InDestUnreachs")]);
+}
+
+/** Datagrams that found the receive buffer full of the IPv4 sockets bound to a port. 0 when there is no such socket. */
+export function udpDrops(port: number): number {
+  const bound = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  return readFileSync("/proc/net/udp", "latin1")
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim().split(/\s+/))
+    .filter((fields) => fields[1]?.endsWith(bound))
+    .reduce((sum, fields) => sum + Number(fields.at(-1)), 0);
+}
