@@ -55,7 +55,7 @@ export function figureLine(figure: Figure): string {
   if (note !== undefined) line += `   (${note})`;
   return line;
 }
-const NAME_WIDTH = 44;
+const NAME_WIDTH = 46;
 
 /** All figures of a run in one table. */
 export function summaryTable(figures: readonly Figure[]): string {

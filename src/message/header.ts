@@ -2,7 +2,7 @@
  * The header fields Viaduct knows by number, and the table that finds a number from a field name's octets, in any case
  * and in compact form (RFC 3261 s7.3.3, s20).
  */
-import { ascii, CLASS, LOWER, TOKEN } from "./bytes.ts";
+import { ascii, LOWER } from "./bytes.ts";
 
 /** Numbers of the header fields that are indexed when a message is scanned. `Other` is every name not listed. */
 export const Header = {
@@ -124,20 +124,17 @@ const SLOTS = 512;
 const slotId = new Uint8Array(SLOTS);
 const slotName: Uint8Array[] = new Array(SLOTS).fill(new Uint8Array(0));
 
-/** For each octet that may stand in a field name its lower case, for others 0. */
-export const NAME_OCTET = new Uint8Array(256);
-for (let i = 0; i < 256; i++) NAME_OCTET[i] = CLASS[i]! & TOKEN ? LOWER[i]! : 0;
-
-/** One step of the name hash, taken by the scanner for each octet of a field name. @param lower from {@link NAME_OCTET} */
-export function hashStep(hash: number, lower: number): number {
-  return (Math.imul(hash, 33) + lower) | 0;
+/**
+ * Where a field name is looked for first: made of its length, first and last octet, which no two of the names share. A
+ * hash over all octets would cost a multiplication for each.
+ */
+function slotOf(bytes: Uint8Array, start: number, end: number): number {
+  return (end - start + (bytes[start]! | 32) * 2 + (bytes[end - 1]! | 32) * 63) & (SLOTS - 1);
 }
 
 function put(name: string, id: Header): void {
   const bytes = ascii(name.toLowerCase());
-  let hash = 0;
-  for (const c of bytes) hash = hashStep(hash, c);
-  let slot = hash & (SLOTS - 1);
+  let slot = slotOf(bytes, 0, bytes.length);
   while (slotId[slot] !== 0) slot = (slot + 1) & (SLOTS - 1);
   slotId[slot] = id;
   slotName[slot] = bytes;
@@ -148,12 +145,9 @@ for (const [id, name, compact] of NAMES) {
   if (compact) put(compact, id);
 }
 
-/**
- * The number of the header field named in `bytes[start, end)`.
- * @param hash the result of {@link hashStep} over those octets in lower case, begun from 0
- */
-export function headerId(hash: number, bytes: Uint8Array, start: number, end: number): Header {
-  let slot = hash & (SLOTS - 1);
+/** The number of the header field named in `bytes[start, end)`, which is not empty. */
+export function headerId(bytes: Uint8Array, start: number, end: number): Header {
+  let slot = slotOf(bytes, start, end);
   for (;;) {
     const id = slotId[slot]!;
     if (id === 0) return Header.Other;
@@ -170,7 +164,5 @@ export function headerId(hash: number, bytes: Uint8Array, start: number, end: nu
 /** The number for a field name given as text, in any case or compact; `Header.Other` when it is not one that is indexed. */
 export function headerIdOf(name: string): Header {
   const bytes = ascii(name);
-  let hash = 0;
-  for (const c of bytes) hash = hashStep(hash, LOWER[c]!);
-  return headerId(hash, bytes, 0, bytes.length);
+  return bytes.length === 0 ? Header.Other : headerId(bytes, 0, bytes.length);
 }

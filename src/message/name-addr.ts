@@ -3,10 +3,12 @@
  */
 import {
   ascii,
+  BRACKET_END,
   CLASS,
   COLON,
   COMMA,
   DQUOTE,
+  EQUAL,
   equalsLower,
   LAQUOT,
   latin1,
@@ -18,6 +20,7 @@ import {
   TOKEN,
   trimEnd,
   utf8,
+  VALUE_END,
   WHITE,
 } from "./bytes.ts";
 import type { Header } from "./header.ts";
@@ -64,7 +67,7 @@ export function scanNameAddr(bytes: Uint8Array, start: number, end: number, out:
     if (at === end || bytes[at] !== LAQUOT) return false;
   } else {
     // Tokens and white space up to "<" are a display name; a colon means that this is a bare address.
-    while (at < end && bytes[at] !== LAQUOT && (CLASS[bytes[at]!]! & (TOKEN | WHITE)) !== 0) at++;
+    while (at < end && CLASS[bytes[at]!]! & (TOKEN | WHITE)) at++;
     if (at === end) return false;
     if (bytes[at] === LAQUOT) out[ADDR_DISPLAY_END] = trimEnd(bytes, out[ADDR_DISPLAY_START]!, at);
   }
@@ -72,12 +75,8 @@ export function scanNameAddr(bytes: Uint8Array, start: number, end: number, out:
   if (bytes[at] === LAQUOT) {
     at++;
     out[ADDR_URI_START] = at;
-    while (at < end && bytes[at] !== RAQUOT) {
-      const c = bytes[at]!;
-      if (c === LAQUOT || CLASS[c]! & WHITE) return false;
-      at++;
-    }
-    if (at === end || at === out[ADDR_URI_START]) return false;
+    while (at < end && !(CLASS[bytes[at]!]! & BRACKET_END)) at++;
+    if (at === end || bytes[at] !== RAQUOT || at === out[ADDR_URI_START]) return false;
     out[ADDR_URI_END] = at;
     at++;
   } else {
@@ -94,6 +93,21 @@ export function scanNameAddr(bytes: Uint8Array, start: number, end: number, out:
   }
 
   out[ADDR_PARAMS_START] = at;
+  // What nearly every From and To ends with, read without looking for the name's end.
+  if (
+    at + 5 < end &&
+    bytes[at] === SEMI &&
+    (bytes[at + 1]! | 32) === 0x74 &&
+    (bytes[at + 2]! | 32) === 0x61 &&
+    (bytes[at + 3]! | 32) === 0x67 &&
+    bytes[at + 4] === EQUAL &&
+    !(CLASS[bytes[at + 5]!]! & VALUE_END)
+  ) {
+    out[ADDR_TAG_START] = at += 5;
+    while (at < end && !(CLASS[bytes[at]!]! & VALUE_END)) at++;
+    out[ADDR_TAG_END] = at;
+    if (at === end) return true;
+  }
   cursor.at = at;
   for (;;) {
     const step = nextParam(bytes, end, cursor);

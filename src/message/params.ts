@@ -2,7 +2,7 @@
  * Walks parameters: `;name`, `;name=token`, `;name="quoted"`, `;name=[v6]`, with white space wherever RFC 3261 s25.1
  * lets it stand (SEMI and EQUAL). One walker serves Via, From, To, Contact, Route and the rest.
  */
-import { CLASS, COMMA, DQUOTE, EQUAL, LAQUOT, RAQUOT, SEMI, skipQuoted, skipWhite, TOKEN, WHITE } from "./bytes.ts";
+import { CLASS, COMMA, DQUOTE, EQUAL, SEMI, skipQuoted, skipWhite, TOKEN, VALUE_END, WHITE } from "./bytes.ts";
 
 /** A cursor over one value's parameters. Reused: read its fields before the next {@link nextParam}. */
 export interface ParamCursor {
@@ -47,11 +47,7 @@ export function nextParam(bytes: Uint8Array, end: number, cursor: ParamCursor): 
       if (at < 0) return ParamStep.Malformed;
     } else {
       // Wider than the grammar's token or host, for values such as received=2001:db8::1 (RFC 5118 s4.5).
-      while (at < end) {
-        const c = bytes[at]!;
-        if (c === SEMI || c === COMMA || c === DQUOTE || c === LAQUOT || c === RAQUOT || CLASS[c]! & WHITE) break;
-        at++;
-      }
+      while (at < end && !(CLASS[bytes[at]!]! & VALUE_END)) at++;
       if (at === cursor.valueStart) return ParamStep.Malformed;
     }
     cursor.valueEnd = at;

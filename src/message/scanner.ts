@@ -15,20 +15,20 @@ import {
   CLASS,
   COLON,
   CR,
-  DIGIT,
   equalRanges,
+  indexOfLf,
   LF,
   parseUint32,
-  SLASH,
   SP,
+  skipToken,
   skipWhite,
   TAB,
   TOKEN,
   trimEnd,
-  ZERO,
+  WHITE,
 } from "./bytes.ts";
 import { Fault } from "./fault.ts";
-import { HEADER_IDS, Header, hashStep, headerId, NAME_OCTET } from "./header.ts";
+import { HEADER_IDS, Header, headerId } from "./header.ts";
 import {
   BARE_LFS,
   BODY_END,
@@ -39,12 +39,6 @@ import {
   HEADER_COUNT,
   HEADERS_END,
   HEADERS_START,
-  KIND,
-  METHOD,
-  METHOD_END,
-  METHOD_START,
-  REASON_END,
-  REASON_START,
   RECORD_ID,
   RECORD_NAME,
   RECORD_NEXT,
@@ -52,17 +46,12 @@ import {
   RECORD_VALUE,
   RECORD_VALUE_END,
   RECORDS,
-  REQUEST,
-  RESPONSE,
   START,
-  STATUS,
-  URI_END,
-  URI_START,
   USED,
 } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { Message } from "./message.ts";
-import { methodId } from "./method.ts";
+import { readStartLine } from "./start-line.ts";
 
 const Start = 0;
 const StartLine = 1;
@@ -85,7 +74,6 @@ export class Scanner {
   #at = 0;
   /** Where the name or line under way began. */
   #mark = 0;
-  #hash = 0;
   /** The record under way. */
   #record = RECORDS;
 
@@ -99,9 +87,12 @@ export class Scanner {
   begin(at = 0): void {
     const table = this.#table;
     const last = this.#last;
-    // Loops: for so few words they are quicker than fill().
-    for (let i = 0; i < RECORDS; i++) table[i] = 0;
-    for (let i = 0; i < HEADER_IDS; i++) last[i] = 0;
+    for (let record = RECORDS; record < this.#record; record += RECORD_SIZE) {
+      const id = table[record + RECORD_ID]!;
+      table[FIRST + id] = 0;
+      last[id] = 0;
+    }
+    for (let i = 0; i < FIRST; i++) table[i] = 0;
     table[CONTENT_LENGTH] = -1;
     this.#state = Start;
     this.#at = at;
@@ -120,17 +111,17 @@ export class Scanner {
     this.message.bytes = bytes;
 
     while (at < end) {
+      if (state === LineBegin) {
+        at = this.#wholeLines(bytes, at, end);
+        if (at === end) break;
+      }
       if (state === Name) {
-        let hash = this.#hash;
         let c = 0;
         while (at < end) {
           c = bytes[at]!;
-          const lower = NAME_OCTET[c]!;
-          if (lower === 0) break;
-          hash = hashStep(hash, lower);
+          if (!(CLASS[c]! & TOKEN)) break;
           at++;
         }
-        this.#hash = hash;
         if (at === end) break;
         if (c === COLON || c === SP || c === TAB) {
           if (at === this.#mark) state = this.#badLine();
@@ -138,14 +129,8 @@ export class Scanner {
             this.#fault(Fault.TooManyHeaders);
             state = SkipLine;
           } else {
-            this.#openRecord(headerId(hash, bytes, this.#mark, at));
+            this.#openRecord(headerId(bytes, this.#mark, at));
             state = AfterName;
-            // The common case, without another round.
-            if (c === COLON) {
-              at++;
-              table[this.#record + RECORD_VALUE] = at;
-              state = Value;
-            }
           }
         } else state = this.#badLine();
       } else if (state === Value) {
@@ -154,13 +139,6 @@ export class Scanner {
         if (at === 0 || bytes[at - 1] !== CR) table[BARE_LFS]!++;
         at++;
         state = ValueEnd;
-        if (at < end && bytes[at]! > SP) {
-          // The common case: the next octet begins another name.
-          this.#closeRecord(bytes, at);
-          this.#mark = at;
-          this.#hash = 0;
-          state = Name;
-        }
       } else if (state === ValueEnd) {
         const c = bytes[at]!;
         if (c === SP || c === TAB) {
@@ -190,7 +168,6 @@ export class Scanner {
           break;
         } else {
           this.#mark = at;
-          this.#hash = 0;
           state = Name;
         }
       } else if (state === AfterName) {
@@ -212,7 +189,7 @@ export class Scanner {
         if (lineEnd > this.#mark && bytes[lineEnd - 1] === CR) lineEnd--;
         else table[BARE_LFS]!++;
         at++;
-        this.#startLine(bytes, this.#mark, lineEnd);
+        this.#fault(readStartLine(bytes, this.#mark, lineEnd, table, this.#limits.uriLength));
         table[HEADERS_START] = at;
         state = LineBegin;
       } else if (state === Start) {
@@ -235,6 +212,56 @@ export class Scanner {
     this.#at = at;
     this.#state = state;
     return state === Done;
+  }
+
+  /**
+   * Reads header lines that are there as a whole and have nothing rare about them: no fold, no white space before the
+   * colon. What is rare is left to the states above.
+   * @param start where a line begins
+   * @returns where the first line begins that was not read
+   */
+  #wholeLines(bytes: Uint8Array, start: number, end: number): number {
+    const table = this.#table;
+    const lastOf = this.#last;
+    const { headers, headerLength } = this.#limits;
+    const full = RECORDS + headers * RECORD_SIZE;
+    let record = this.#record;
+    let line = start;
+    while (record < full) {
+      let at = skipToken(bytes, line, end);
+      if (at === line || at === end || bytes[at] !== COLON) break;
+      const id = headerId(bytes, line, at);
+      at++;
+      const value = at;
+      at = indexOfLf(bytes, at, end);
+      if (at + 1 >= end) break;
+      const after = bytes[at + 1]!;
+      if (after === SP || after === TAB || bytes[at - 1] !== CR) break;
+      let valueEnd = at - 1;
+      let valueStart = value;
+      while (valueEnd > valueStart && CLASS[bytes[valueEnd - 1]!]! & WHITE) valueEnd--;
+      if (valueEnd <= valueStart) break;
+      while (valueStart < valueEnd && CLASS[bytes[valueStart]!]! & WHITE) valueStart++;
+      table[record + RECORD_ID] = id;
+      table[record + RECORD_NAME] = line;
+      table[record + RECORD_VALUE] = valueStart;
+      table[record + RECORD_VALUE_END] = valueEnd;
+      table[record + RECORD_NEXT] = 0;
+      at++;
+      if (at - line > headerLength) this.#fault(Fault.HeaderTooLong);
+      if (id !== Header.Other) {
+        const last = lastOf[id]!;
+        if (last === 0) table[FIRST + id] = record;
+        else table[last + RECORD_NEXT] = record;
+        lastOf[id] = record;
+        if (id === Header.ContentLength) this.#contentLength(bytes, record, last);
+      }
+      record += RECORD_SIZE;
+      line = at;
+    }
+    table[HEADER_COUNT] = (record - RECORDS) / RECORD_SIZE;
+    this.#record = record;
+    return line;
   }
 
   /**
@@ -263,7 +290,8 @@ export class Scanner {
   #endOfDatagram(bytes: Uint8Array): void {
     const end = bytes.length;
     if (this.#state === Start) this.#fault(Fault.NotSip);
-    if (this.#state === StartLine) this.#startLine(bytes, this.#mark, end);
+    if (this.#state === StartLine)
+      this.#fault(readStartLine(bytes, this.#mark, end, this.#table, this.#limits.uriLength));
     if (this.#state === AfterName) this.#dropRecord();
     if (this.#state === Value || this.#state === ValueEnd) this.#closeRecord(bytes, end);
     this.#fault(Fault.Incomplete);
@@ -273,7 +301,7 @@ export class Scanner {
   }
 
   #fault(fault: number): void {
-    if (this.#table[FAULT] === 0) this.#table[FAULT] = fault;
+    if (fault !== 0 && this.#table[FAULT] === 0) this.#table[FAULT] = fault;
   }
 
   #badLine(): number {
@@ -322,8 +350,9 @@ export class Scanner {
     if (value < 0 || value > 0x7fffffff) this.#fault(Fault.ContentLength);
     else table[CONTENT_LENGTH] = value;
     if (before !== 0) {
-      const same = equalRanges(bytes, start, end, bytes, table[before + RECORD_VALUE]!, table[before + RECORD_VALUE_END]!);
-      if (!same) this.#fault(Fault.ContentLengthDiffers);
+      const otherStart = table[before + RECORD_VALUE]!;
+      const otherEnd = table[before + RECORD_VALUE_END]!;
+      if (!equalRanges(bytes, start, end, bytes, otherStart, otherEnd)) this.#fault(Fault.ContentLengthDiffers);
     }
   }
 
@@ -334,83 +363,4 @@ export class Scanner {
     table[BODY_END] = bodyStart;
     table[USED] = this.#record;
   }
-
-  /** RFC 3261 s7.1, s7.2: exactly one space between the parts of the start line. */
-  #startLine(bytes: Uint8Array, start: number, end: number): void {
-    const table = this.#table;
-    table[HEADERS_START] = end;
-    let at = start;
-    while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
-    if (at < end && bytes[at] === SLASH && isSipName(bytes, start, at)) {
-      this.#statusLine(bytes, start, end);
-      return;
-    }
-    table[METHOD_START] = start;
-    table[METHOD_END] = at;
-    if (at === start || at >= end || bytes[at] !== SP) {
-      this.#fault(Fault.NotSip);
-      return;
-    }
-    table[METHOD] = methodId(bytes, start, at);
-    const uriStart = at + 1;
-    at = uriStart;
-    while (at < end && bytes[at] !== SP) at++;
-    table[URI_START] = uriStart;
-    table[URI_END] = at;
-    const version = versionOf(bytes, at + 1, end);
-    if (version < 0) {
-      // A line whose last word is no SIP version is still a request if one stands at its end, as in
-      // "INVITE sip:a@b; lr SIP/2.0"; else it is not SIP.
-      this.#fault(endsWithVersion(bytes, at, end) ? Fault.StartLine : Fault.NotSip);
-      if (table[FAULT] === Fault.StartLine) table[KIND] = REQUEST;
-      return;
-    }
-    table[KIND] = REQUEST;
-    if (version !== 20) this.#fault(Fault.Version);
-    else if (at === uriStart) this.#fault(Fault.StartLine);
-    else if (at - uriStart > this.#limits.uriLength) this.#fault(Fault.UriTooLong);
-  }
-
-  #statusLine(bytes: Uint8Array, start: number, end: number): void {
-    const table = this.#table;
-    let at = start;
-    while (at < end && bytes[at] !== SP) at++;
-    if (versionOf(bytes, start, at) !== 20) {
-      this.#fault(Fault.NotSip);
-      return;
-    }
-    table[KIND] = RESPONSE;
-    const code = at + 1;
-    at = code;
-    while (at < end && bytes[at] !== SP) at++;
-    const status = at - code === 3 ? parseUint32(bytes, code, at) : -1;
-    if (status < 100 || status > 699) this.#fault(Fault.StatusCode);
-    else table[STATUS] = status;
-    table[REASON_START] = at < end ? at + 1 : end;
-    table[REASON_END] = end;
-  }
-}
-
-function isSipName(bytes: Uint8Array, start: number, end: number): boolean {
-  return (
-    end - start === 3 &&
-    (bytes[start]! | 32) === 0x73 &&
-    (bytes[start + 1]! | 32) === 0x69 &&
-    (bytes[start + 2]! | 32) === 0x70
-  );
-}
-
-/** Ten times the version of `SIP/x.y`, so 20 for SIP/2.0; -1 when the range is no version of one digit each side. */
-function versionOf(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start !== 7 || !isSipName(bytes, start, start + 3) || bytes[start + 3] !== SLASH) return -1;
-  const major = bytes[start + 4]!;
-  const minor = bytes[start + 6]!;
-  if (bytes[start + 5] !== 0x2e || !(CLASS[major]! & DIGIT) || !(CLASS[minor]! & DIGIT)) return -1;
-  return (major - ZERO) * 10 + minor - ZERO;
-}
-
-/** Whether ` SIP/x.y` stands at the end of the range, spaces after it allowed. */
-function endsWithVersion(bytes: Uint8Array, start: number, end: number): boolean {
-  const last = trimEnd(bytes, start, end);
-  return last - start >= 8 && bytes[last - 8] === SP && versionOf(bytes, last - 7, last) >= 0;
 }

@@ -60,14 +60,20 @@ export function parseVia(bytes: Uint8Array, start: number, end: number, out: Int
   out[VIA_END] = end;
 
   // sent-protocol: three tokens with slashes between
-  let at = tokenAndSlash(bytes, start, end);
-  if (at < 0) return false;
-  at = tokenAndSlash(bytes, at, end);
-  if (at < 0) return false;
-  const transport = at;
-  while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
-  out[VIA_TRANSPORT] = transportId(bytes, transport, at);
-  if (at === transport || at === end || !(CLASS[bytes[at]!]! & WHITE)) return false;
+  let at = start;
+  if (isUsual(bytes, start, end)) {
+    out[VIA_TRANSPORT] = ViaTransport.UDP;
+    at = start + USUAL.length;
+  } else {
+    at = tokenAndSlash(bytes, start, end);
+    if (at < 0) return false;
+    at = tokenAndSlash(bytes, at, end);
+    if (at < 0) return false;
+    const transport = at;
+    while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
+    out[VIA_TRANSPORT] = transportId(bytes, transport, at);
+    if (at === transport || at === end || !(CLASS[bytes[at]!]! & WHITE)) return false;
+  }
   at = skipWhite(bytes, at, end);
 
   // sent-by
@@ -77,11 +83,10 @@ export function parseVia(bytes: Uint8Array, start: number, end: number, out: Int
     if (at === end) return false;
     at++;
   } else {
-    while (at < end) {
+    while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
+    if (at < end) {
       const c = bytes[at]!;
-      if (c === COLON || c === SEMI || c === COMMA || CLASS[c]! & WHITE) break;
-      if (!(CLASS[c]! & TOKEN)) return false;
-      at++;
+      if (c !== COLON && c !== SEMI && c !== COMMA && !(CLASS[c]! & WHITE)) return false;
     }
   }
   if (at === host) return false;
@@ -122,6 +127,25 @@ export function parseVia(bytes: Uint8Array, start: number, end: number, out: Int
   }
   out[VIA_END] = cursor.at;
   return true;
+}
+
+const USUAL = ascii("SIP/2.0/UDP ");
+function isUsual(bytes: Uint8Array, start: number, end: number): boolean {
+  if (end - start <= 12) return false;
+  return (
+    bytes[start] === 0x53 &&
+    bytes[start + 1] === 0x49 &&
+    bytes[start + 2] === 0x50 &&
+    bytes[start + 3] === 0x2f &&
+    bytes[start + 4] === 0x32 &&
+    bytes[start + 5] === 0x2e &&
+    bytes[start + 6] === 0x30 &&
+    bytes[start + 7] === 0x2f &&
+    bytes[start + 8] === 0x55 &&
+    bytes[start + 9] === 0x44 &&
+    bytes[start + 10] === 0x50 &&
+    bytes[start + 11] === 0x20
+  );
 }
 
 function tokenAndSlash(bytes: Uint8Array, start: number, end: number): number {

@@ -9,7 +9,8 @@ import type { Limits } from "../message/limits.ts";
 import { Scanner } from "../message/scanner.ts";
 import type { Clock } from "../time/clock.ts";
 import type { TimerWheel } from "../time/wheel.ts";
-import type { DatagramReceiver, UdpSocket } from "../transport/udp.ts";
+import type { Channel } from "../transport/channel.ts";
+import type { DatagramReceiver } from "../transport/udp.ts";
 import type { UasCore } from "./core.ts";
 import type { Log } from "./options.ts";
 
@@ -30,7 +31,7 @@ export class Endpoint implements DatagramReceiver {
     this.#log = log;
   }
 
-  datagram(bytes: Uint8Array, channel: UdpSocket, address: string, port: number): void {
+  datagram(bytes: Uint8Array, channel: Channel, address: string, port: number): void {
     const message = this.#scanner.scanDatagram(bytes);
     const answerable = readFields(message, this.#limits);
     if (message.table[BARE_LFS] !== 0) this.#core.counters.bareLineFeeds++;

@@ -43,7 +43,7 @@ export class KeyTable {
     this.#records = records;
     this.#shift = shift;
     this.#offset = offset;
-    const buckets = Math.max(FIRST_BUCKETS, 2 ** Math.ceil(Math.log2((records.length >>> shift) + 1)));
+    const buckets = Math.max(FIRST_BUCKETS, 2 ** Math.ceil(Math.log2((records.length >>> shift) * 2 + 1)));
     // Memory is touched only as buckets come into use.
     this.#heads = new Int32Array(buckets).fill(-1, 0, FIRST_BUCKETS);
   }
@@ -78,7 +78,10 @@ export class KeyTable {
     records[at + KEY] = block;
     records[at + WORDS] = words;
     this.#heads[bucket] = slot;
-    if (++this.size > this.#base + this.#split) this.#splitOne();
+    if (++this.size * 2 > this.#base + this.#split) {
+      this.#splitOne();
+      this.#splitOne();
+    }
   }
 
   /** Takes a slot out; nothing happens when it is not in the table. */

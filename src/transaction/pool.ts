@@ -62,6 +62,7 @@ export class TransactionPool {
   readonly #address: string[] = [];
   readonly #channel: Channel[] = [];
   readonly #user: (object | null)[] = [];
+  #lastAddress = "";
   #free = -1;
 
   /** @param ceiling the most transactions at once */
@@ -77,17 +78,20 @@ export class TransactionPool {
 
   /** A free slot, or -1 when the ceiling is reached. */
   take(kind: number, state: number, channel: Channel, address: string, port: number): number {
+    // Every datagram brings a string of its own for its address; those of one peer are kept once.
+    const peer = address === this.#lastAddress ? this.#lastAddress : address;
+    this.#lastAddress = peer;
     let slot = this.#free;
     if (slot >= 0) {
       this.#free = this.records[(slot << RECORD_SHIFT) + NEXT_FREE]!;
       this.#channel[slot] = channel;
-      this.#address[slot] = address;
+      this.#address[slot] = peer;
       if (this.#user[slot] !== null) this.#user[slot] = null;
     } else {
       slot = this.#address.length;
       if (slot >= this.ceiling) return -1;
       this.#channel.push(channel);
-      this.#address.push(address);
+      this.#address.push(peer);
       this.#user.push(null);
     }
     this.records[slot << RECORD_SHIFT] = kind | (state << STATE_SHIFT) | (port << PORT_SHIFT);

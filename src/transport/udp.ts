@@ -54,7 +54,7 @@ export class UdpCounters {
 /** Who takes in what a socket receives. */
 export interface DatagramReceiver {
   /** @param bytes the datagram's own buffer: it may be kept */
-  datagram(bytes: Uint8Array, channel: UdpSocket, address: string, port: number): void;
+  datagram(bytes: Uint8Array, channel: Channel, address: string, port: number): void;
   /** Moves the clock and the timers on. @returns the time, in milliseconds */
   tick(): number;
   /** An exception from {@link datagram}: a fault of ours, not of the sender. */

@@ -38,7 +38,7 @@ describe.skipIf(cannot)("ICMP errors of peers that are gone", () => {
   ])(
     "cost a live peer no call: $how",
     async ({ native, rate, pause }) => {
-      const calls = rate * 4;
+      const calls = rate * 3;
       server = await startServer({ listen: "udp://127.0.0.1:0", timers: { t1: T1 }, udp: { native } });
       const { ports, stats } = server;
       const port = ports[0]!;
@@ -66,7 +66,8 @@ describe.skipIf(cannot)("ICMP errors of peers that are gone", () => {
       });
       // The test is one only if the errors were there.
       expect(icmpUnreachables() - errorsBefore).toBeGreaterThan(10_000);
-      if (!native) expect(end.socketErrors).toBeGreaterThan(5000);
+      if (native) expect(end.socketErrors).toBe(0);
+      else expect(end.socketErrors).toBeGreaterThan(5000);
       // What the system's small buffer could not hold on a busy machine was no doing of ICMP.
       const excused = native ? 0 : drops;
       expect(result.failed).toBeLessThanOrEqual(excused);

@@ -364,6 +364,14 @@ describe("answer()", () => {
     expect((await call.ask("BYE")).status).toBe(200);
   });
 
+  test("reply(200) takes the content type with its body", async () => {
+    using running = await testServer({
+      invite: (call) => call.reply(200, { body: "--b--", contentType: "multipart/mixed;boundary=b" }),
+    });
+    using client = await WireClient.open(running.address);
+    expect((await client.invite()).response.header("Content-Type")).toBe("multipart/mixed;boundary=b");
+  });
+
   test("redirect() sends 302 with the targets as Contacts", async () => {
     using running = await testServer({ invite: (call) => call.redirect("sip:a@x.example", "sip:b@y.example") });
     using client = await WireClient.open(running.address);

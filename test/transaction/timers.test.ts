@@ -23,3 +23,23 @@ test("T2 not above T1: the late 100 comes after one T1", () => {
   expect(timersFrom({ t1: 500, t2: 500 }).lateTrying).toBe(500);
   expect(timersFrom({ t1: 500, t2: 100 }).lateTrying).toBe(500);
 });
+
+test("a setting that is given as undefined is the default", () => {
+  expect(timersFrom({ t1: undefined, t2: undefined, t4: undefined })).toEqual(timersFrom());
+});
+
+test("a setting that is no time is refused, not waited on for ever", async () => {
+  for (const settings of ["{ t1: 0 }", "{ t1: -1 }", "{ t2: Number.NaN }"]) {
+    const child = Bun.spawn({
+      cmd: [
+        process.execPath,
+        "-e",
+        `import { timersFrom } from ${JSON.stringify(Bun.fileURLToPath(new URL("../../src/transaction/timers.ts", import.meta.url)))};
+         try { timersFrom(${settings}); console.log("taken"); } catch (error) { console.log(error.name); }`,
+      ],
+      stdout: "pipe",
+      timeout: 5000,
+    });
+    expect([settings, await new Response(child.stdout).text()]).toEqual([settings, "RangeError\n"]);
+  }
+}, 20_000);

@@ -145,6 +145,8 @@ describe.each([true, false])("a socket, native %p", (native) => {
     }
     for (const client of clients) expect(texts(client)).toEqual(Array.from({ length: 100 }, (_, n) => `OPTIONS ${n}`));
     expect(socket.counters.sendsDropped).toBe(0);
+    // Native code keeps the errors away; without it they are met and got over.
+    if (native) expect(socket.counters.errors).toBe(0);
   });
 
   test("forgets nothing and leaves nothing open when it is closed", async () => {
