@@ -82,8 +82,8 @@ export function fullUas({ ringTime = 0, finalStatus = 200 }: FullUasSettings = {
       call.trying();
       call.ring();
       const session = { id: nextId++, version: 0 };
-      if (ringTime > 0) setTimeout(final, ringTime);
-      else final();
+      // The promise is handed back, so that a fault after the ringing is answered like one before it.
+      return ringTime > 0 ? Bun.sleep(ringTime).then(final) : final();
 
       function final(): void {
         if (finalStatus === 200) finish(call, session);

@@ -119,7 +119,7 @@ export class Arena {
     let rest = value;
     for (let at = this.at + digits - 1; at >= this.at; at--) {
       const tenth = Math.floor(rest / 10);
-      bytes[at] = ZERO + rest - tenth * 10;
+      bytes[at] = ZERO + (rest - tenth * 10);
       rest = tenth;
     }
     this.at += digits;

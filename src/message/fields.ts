@@ -38,8 +38,8 @@ import { parseVia } from "./via.ts";
 
 /** What begins a branch that follows RFC 3261 (s8.1.1.7). */
 const COOKIE = [0x7a, 0x39, 0x68, 0x47, 0x34, 0x62, 0x4b];
-/** `SIP/2.0/X h,`: no Via value is shorter, so that fewer octets than this a value cannot hold too many. */
-const SHORTEST_VIA = 12;
+/** `a/b/c h,`: no Via value is shorter with its comma, so that fewer octets cannot hold too many values. */
+const SHORTEST_VIA = 8;
 
 const address = new Int32Array(ADDR_SIZE);
 const uri = new Int32Array(URI_SIZE);
@@ -97,7 +97,7 @@ function checkViaCount(message: Message, limits: Limits): void {
   let lines = 0;
   for (let record = message.first(Header.Via); record !== 0; record = message.next(record)) {
     lines++;
-    octets += message.valueEnd(record) - message.valueStart(record);
+    octets += message.valueEnd(record) - message.valueStart(record) + 1;
   }
   if (lines > limits.vias) note(message.table, Fault.TooManyVias);
   else if (octets > limits.vias * SHORTEST_VIA) {

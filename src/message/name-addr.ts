@@ -114,7 +114,8 @@ export function scanNameAddr(bytes: Uint8Array, start: number, end: number, out:
     if (step === ParamStep.Malformed) return false;
     if (step === ParamStep.End) break;
     if (equalsLower(bytes, cursor.nameStart, cursor.nameEnd, TAG)) {
-      if (cursor.valueStart < 0) return false;
+      // RFC 3261 s7.3.1: no parameter twice.
+      if (cursor.valueStart < 0 || out[ADDR_TAG_START] !== 0) return false;
       out[ADDR_TAG_START] = cursor.valueStart;
       out[ADDR_TAG_END] = cursor.valueEnd;
     }
@@ -182,7 +183,9 @@ function quoteIfNeeded(value: string): string {
 function unquote(bytes: Uint8Array, start: number, end: number): string {
   if (bytes[start] !== DQUOTE) return utf8(bytes, start, end);
   const text = utf8(bytes, start + 1, end - 1);
-  return text.indexOf("\\") < 0 ? text : text.replace(/\\(.)/gs, "$1");
+  if (!/[\\\r\n]/.test(text)) return text;
+  // A fold counts as one space (RFC 3261 s7.3.1); a backslash takes the next character as it is.
+  return text.replace(/[ \t]*\r?\n[ \t]+/g, " ").replace(/\\(.)/gs, "$1");
 }
 
 /**

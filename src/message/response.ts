@@ -7,6 +7,7 @@ import type { Arena } from "./arena.ts";
 import { ascii, CR, LBRACKET, LF } from "./bytes.ts";
 import { Header } from "./header.ts";
 import {
+  FIRST,
   HEADER_COUNT,
   RECORD_ID,
   RECORD_NAME,
@@ -51,9 +52,12 @@ const CONTENT_TYPE = ascii("Content-Type: ");
 const CONTENT_LENGTH = ascii("Content-Length: ");
 const NO_BODY = ascii("Content-Length: 0\r\n\r\n");
 
-/** The headers every response copies. */
+const EVERY = 1;
+const FIRST_ONLY = 2;
+/** The headers every response copies: all Vias, and of those that must be single the first, however many there are. */
 const COPIED = new Uint8Array(64);
-for (const id of [Header.Via, Header.From, Header.To, Header.CallId, Header.CSeq]) COPIED[id] = 1;
+COPIED[Header.Via] = EVERY;
+for (const id of [Header.From, Header.To, Header.CallId, Header.CSeq]) COPIED[id] = FIRST_ONLY;
 
 /**
  * Writes a response to `request` into the arena.
@@ -100,9 +104,10 @@ export function writeResponse(
   return start;
 }
 
+/** What the request's head takes at most when it is copied: a line end may grow by an octet. */
 function headLength(table: Int32Array): number {
   const count = table[HEADER_COUNT]!;
-  return count === 0 ? 0 : table[RECORDS + (count - 1) * RECORD_SIZE + RECORD_VALUE_END]! - table[START]!;
+  return count === 0 ? 0 : table[RECORDS + (count - 1) * RECORD_SIZE + RECORD_VALUE_END]! - table[START]! + count;
 }
 
 function copyHeaders(
@@ -129,6 +134,7 @@ function copyHeaders(
     ) {
       continue;
     }
+    if (COPIED[id] === FIRST_ONLY && table[FIRST + id] !== record) continue;
     const lineStart = table[record + RECORD_NAME]!;
     const lineEnd = table[record + RECORD_VALUE_END]!;
     if (runStart >= 0 && lineStart !== runEnd + 2) {

@@ -17,7 +17,8 @@ import {
 } from "./layout.ts";
 import { methodId } from "./method.ts";
 
-const SIP_2_0 = 20;
+const SIP_2_0 = 2;
+const TWO = 0x32;
 
 /**
  * Reads the line in `bytes[start, end)`, its line end left out, into a message's table.
@@ -82,17 +83,22 @@ function isSipName(bytes: Uint8Array, start: number, end: number): boolean {
   );
 }
 
-/** Ten times the version of `SIP/x.y`, so 20 for SIP/2.0; -1 when the range is no version of one digit each side. */
+/** 2.0 for `SIP/2.0`, another number for another `SIP/x.y`, -1 when the range is no version. */
 function versionOf(bytes: Uint8Array, start: number, end: number): number {
-  if (end - start !== 7 || !isSipName(bytes, start, start + 3) || bytes[start + 3] !== SLASH) return -1;
-  const major = bytes[start + 4]!;
-  const minor = bytes[start + 6]!;
-  if (bytes[start + 5] !== DOT || !(CLASS[major]! & DIGIT) || !(CLASS[minor]! & DIGIT)) return -1;
-  return (major - ZERO) * 10 + minor - ZERO;
+  if (end - start < 7 || !isSipName(bytes, start, start + 3) || bytes[start + 3] !== SLASH) return -1;
+  if (end - start === 7 && bytes[start + 4] === TWO && bytes[start + 5] === DOT && bytes[start + 6] === ZERO) return 2;
+  let dots = 0;
+  for (let at = start + 4; at < end; at++) {
+    if (bytes[at] === DOT && at > start + 4 && at < end - 1) dots++;
+    else if (!(CLASS[bytes[at]!]! & DIGIT)) return -1;
+  }
+  return dots === 1 ? 0 : -1;
 }
 
 /** Whether ` SIP/x.y` stands at the end of the range, spaces after it allowed. */
 function endsWithVersion(bytes: Uint8Array, start: number, end: number): boolean {
   const last = trimEnd(bytes, start, end);
-  return last - start >= 8 && bytes[last - 8] === SP && versionOf(bytes, last - 7, last) >= 0;
+  let word = last;
+  while (word > start && bytes[word - 1] !== SP) word--;
+  return word > start && versionOf(bytes, word, last) >= 0;
 }

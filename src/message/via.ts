@@ -110,17 +110,19 @@ export function parseVia(bytes: Uint8Array, start: number, end: number, out: Int
     const { nameStart, nameEnd, valueStart } = cursor;
     // The first letter and the length pick the parameter; branch and rport are in nearly every Via.
     if (equalsLower(bytes, nameStart, nameEnd, BRANCH)) {
-      if (valueStart < 0) return false;
+      if (valueStart < 0 || out[VIA_BRANCH_START] !== 0) return false;
       out[VIA_BRANCH_START] = valueStart;
       out[VIA_BRANCH_END] = cursor.valueEnd;
     } else if (equalsLower(bytes, nameStart, nameEnd, RPORT)) {
+      if (out[VIA_RPORT_START] !== 0) return false;
       out[VIA_RPORT_START] = nameStart;
       out[VIA_RPORT_END] = valueStart < 0 ? nameEnd : cursor.valueEnd;
     } else if (equalsLower(bytes, nameStart, nameEnd, RECEIVED)) {
+      if (out[VIA_RECEIVED_START] !== 0) return false;
       out[VIA_RECEIVED_START] = nameStart;
       out[VIA_RECEIVED_END] = valueStart < 0 ? nameEnd : cursor.valueEnd;
     } else if (equalsLower(bytes, nameStart, nameEnd, MADDR)) {
-      if (valueStart < 0) return false;
+      if (valueStart < 0 || out[VIA_MADDR_START] !== 0) return false;
       out[VIA_MADDR_START] = valueStart;
       out[VIA_MADDR_END] = cursor.valueEnd;
     }

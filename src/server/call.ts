@@ -87,6 +87,7 @@ export class Call extends IncomingRequest {
 
   /** Sends a provisional response, 101 to 199, with early media where a body is given. @returns false when the call is over */
   progress(status: number, options: ReplyOptions = {}): boolean {
+    if (status > 199) throw new RangeError(`A provisional response has 100 to 199, not ${status}`);
     return this.core.provisional(this, status, options);
   }
 
@@ -99,14 +100,18 @@ export class Call extends IncomingRequest {
    */
   answer(body?: string | Uint8Array, handlers?: DialogHandlers, headers?: HeaderFields): Promise<Dialog> {
     const answer = Promise.withResolvers<Dialog>();
-    if (this.core.answer(this, body, handlers ?? null, headers)) this.#answer = answer;
-    else this.#fail(answer, this.#cancelled ? "cancelled" : "over");
+    this.#answerWith({ body, headers }, handlers ?? null, answer);
     return answer.promise;
+  }
+
+  #answerWith(options: ReplyOptions, handlers: DialogHandlers | null, answer: PromiseWithResolvers<Dialog>): void {
+    if (this.core.answer(this, options, handlers)) this.#answer = answer;
+    else this.#fail(answer, this.#cancelled ? "cancelled" : "over");
   }
 
   /** Refuses the call. @param status 300 to 699, default 603 @returns false when the call is over */
   reject(status = 603, options: ReplyOptions = {}): boolean {
-    if (status < 300 || status > 699) throw new RangeError(`A call is rejected with 300 to 699, not ${status}`);
+    if (!(status >= 300 && status <= 699)) throw new RangeError(`A call is rejected with 300 to 699, not ${status}`);
     return this.core.reject(this, status, options);
   }
 
@@ -120,8 +125,9 @@ export class Call extends IncomingRequest {
     if (status < 200) return this.progress(status, options);
     if (status >= 300) return this.reject(status, options);
     if (this.isOver) return false;
-    void this.answer(options.body, undefined, options.headers);
-    return true;
+    if (status !== 200) throw new RangeError(`A call is answered with 200, not ${status}`);
+    this.#answerWith(options, null, Promise.withResolvers());
+    return this.isOver;
   }
 
   /** The caller gave up; told by the core. */

@@ -27,8 +27,8 @@ interface ContactLines {
 }
 
 export class Capabilities {
-  /** The option tags understood. */
-  readonly supported: readonly string[];
+  /** The option tags understood, lower case: tokens go without regard to it (RFC 3261 s7.3.1). */
+  readonly understood: ReadonlySet<string>;
   /** `Allow: ...` with its CRLF. */
   readonly allow: Uint8Array;
   /** Accept as a line. */
@@ -53,17 +53,18 @@ export class Capabilities {
       if (handler !== undefined || method === Method.OPTIONS) methods.push(METHOD_NAMES[method]!);
     }
     const types = handlers.accept ?? ["application/sdp"];
-    this.supported = handlers.supported ?? [];
+    const tags = handlers.supported ?? [];
+    this.understood = new Set(tags.map((tag) => tag.toLowerCase()));
     this.accepted =
       types.includes("*") || types.includes("*/*") ? null : types.map((type) => ascii(type.toLowerCase()));
     const allow = `Allow: ${methods.join(", ")}\r\n`;
     const accept = `Accept: ${this.accepted === null ? "*/*" : types.join(", ")}\r\n`;
     // RFC 3261 s20.37: the header may not be empty, s11.2 wants it all the same only when there is something to tell.
-    const supported = this.supported.length === 0 ? "" : `Supported: ${this.supported.join(", ")}\r\n`;
+    const supported = tags.length === 0 ? "" : `Supported: ${tags.join(", ")}\r\n`;
     this.allow = ascii(allow);
     this.accept = ascii(accept);
     this.all = ascii(
-      `${allow}${accept}Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: ${this.supported.join(", ")}\r\n`,
+      `${allow}${accept}Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: ${tags.join(", ")}\r\n`,
     );
     this.#beside = allow + supported + (software === undefined ? "" : `Server: ${software}\r\n`);
   }

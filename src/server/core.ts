@@ -141,7 +141,10 @@ export class UasCore implements TransactionUser, DialogUser {
       answered?.onUnacknowledged();
     } else answered?.onAcknowledged(dialog);
     // s15.1.2: a BYE in an early dialog, or while a re-INVITE waits.
-    if (pending !== null && !pending.isOver) this.reject(pending, 487, {});
+    if (pending !== null && !pending.isOver) {
+      this.reject(pending, 487, {});
+      pending.onCancelled();
+    }
   }
 
   // ---- from requests and calls
@@ -154,8 +157,11 @@ export class UasCore implements TransactionUser, DialogUser {
 
   /** See {@link Call.progress}. */
   provisional(call: Call, status: number, options: ReplyOptions): boolean {
-    if (call.isOver || status < 100 || status > 199) return false;
-    if (status === 100) return this.#send(call, 100, options, undefined, false);
+    if (call.isOver) return false;
+    if (status === 100) {
+      call.hasProvisional = true;
+      return this.#send(call, 100, options, undefined, false);
+    }
     if (!this.#ensureDialog(call)) return false;
     const { contact } = this.#contactOf(call);
     if (!this.#send(call, status, options, joined(contact, options.headers), true)) return false;
@@ -165,22 +171,19 @@ export class UasCore implements TransactionUser, DialogUser {
   }
 
   /** See {@link Call.answer}. */
-  answer(
-    call: Call,
-    body: string | Uint8Array | undefined,
-    handlers: DialogHandlers | null,
-    fields: HeaderFields | undefined,
-  ): boolean {
+  answer(call: Call, options: ReplyOptions, handlers: DialogHandlers | null): boolean {
     const { pool } = this.layer;
     if (call.isOver || !pool.isLive(call.slot, call.generation) || !this.#ensureDialog(call)) return false;
     const { slot, channel, message } = call;
     const dialog = call.dialog!;
-    const headers = joined(this.#contactOf(call).withCapabilities, fields);
-    const start = this.#write(call, 200, { body }, headers, true);
+    const headers = joined(this.#contactOf(call).withCapabilities, options.headers);
+    const start = this.#write(call, 200, options, headers, true);
     this.dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address(slot), pool.port(slot));
     this.layer.respond(slot, 200, start);
     this.#over(call);
     if (handlers !== null) dialog.handlers = handlers;
+    // Whoever still waits for the ACK of the 2xx before: a caller that goes on has had it.
+    (dialog.answered as Call | null)?.onAcknowledged(dialog);
     dialog.answered = call;
     if (call.isReinvite) dialog.refreshTarget(message);
     else this.counters.callsAnswered++;
@@ -442,6 +445,7 @@ export class UasCore implements TransactionUser, DialogUser {
     recordRoute: boolean,
   ): number {
     const { body, contentType = SDP, reason } = options;
+    if (!Number.isInteger(status) || status < 100 || status > 699) throw new RangeError(`No status code: ${status}`);
     return writeResponse(
       request.channel.arena,
       request.message,
@@ -468,8 +472,9 @@ export class UasCore implements TransactionUser, DialogUser {
   ): boolean {
     const { pool } = this.layer;
     if (!pool.isLive(request.slot, request.generation)) return false;
-    if (status >= 200) pool.setUser(request.slot, null);
-    return this.layer.respond(request.slot, status, this.#write(request, status, options, headers, recordRoute));
+    const sent = this.layer.respond(request.slot, status, this.#write(request, status, options, headers, recordRoute));
+    if (sent && status >= 200 && pool.isLive(request.slot, request.generation)) pool.setUser(request.slot, null);
+    return sent;
   }
 
   /** What a log line about a request carries. */

@@ -32,9 +32,7 @@ export function screen(message: Message, merged: boolean, capabilities: Capabili
   if (merged) return MERGED;
   if (message.first(Header.Require) !== 0) {
     // s8.2.2.3
-    const unknown = tokensOf(message, Header.Require).filter(
-      (tag) => !capabilities.supported.includes(tag.toLowerCase()),
-    );
+    const unknown = tokensOf(message, Header.Require).filter((tag) => !capabilities.understood.has(tag.toLowerCase()));
     if (unknown.length > 0) return { status: 420, headers: ascii(`Unsupported: ${unknown.join(", ")}\r\n`) };
   }
   return table[BODY_END] === table[BODY_START] || message.method === Method.BYE

@@ -75,7 +75,7 @@ export class Server {
       ...parseListenAddress(text),
     }));
     for (const { text, host, port } of wanted) {
-      const told = advertise === undefined ? undefined : advertisedFor(advertise, port);
+      const told = advertise === undefined ? undefined : (bound: number) => advertisedFor(advertise, bound);
       try {
         this.#sockets.push(await UdpSocket.open(host, port, this.#endpoint, settings, told, localFor));
       } catch (error) {

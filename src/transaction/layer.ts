@@ -113,9 +113,9 @@ export class TransactionLayer {
     const merged = this.#isMerged(slot, message);
     const generation = this.pool.generation(slot);
     this.#context.user.request(slot, message, address, port, merged);
-    if (!invite && this.pool.isLive(slot, generation) && this.pool.state(slot) === State.Trying) {
-      this.#serverNonInvite.waiting(slot);
-    }
+    if (invite || !this.pool.isLive(slot, generation)) return;
+    const state = this.pool.state(slot);
+    if (state === State.Trying || state === State.Proceeding) this.#serverNonInvite.waiting(slot);
   }
 
   /** RFC 3261 s8.2.2.2, for requests outside a dialog. The first of its kind is entered in the table. */

@@ -3,7 +3,7 @@
  *
  *     state       event                  action                      next
  *     Trying      request                absorb it                   Trying
- *     Trying      late                   the user may send a 100     Trying
+ *     Trying      late                   the user is told to send 100  Trying
  *     Proceeding  request                send the provisional again  Proceeding
  *     Trying, P.  100 from the user      send                        Proceeding
  *     Trying, P.  final from the user    send, start J               Completed
@@ -23,6 +23,8 @@ export class ServerNonInvite {
   readonly #timerLate: number;
   readonly #timerUnanswered: number;
   readonly #sendTrying: (slot: number) => void;
+  /** Set while the user is told to send a 100. */
+  #isLate = false;
 
   /** @param sendTrying has the user answer 100 to a request that waits */
   constructor(context: TransactionContext, sendTrying: (slot: number) => void) {
@@ -35,9 +37,9 @@ export class ServerNonInvite {
 
   /** The user has taken the request and has not answered yet. */
   waiting(slot: number): void {
-    const context = this.#context;
-    if (!context.isReliable(slot)) context.startRetransmit(slot, context.timers.lateTrying, this.#timerLate);
-    context.startEnd(slot, context.timers.transaction, this.#timerUnanswered);
+    const { timers, pool } = this.#context;
+    if (pool.state(slot) === State.Trying) this.#context.startRetransmit(slot, timers.lateTrying, this.#timerLate);
+    this.#context.startEnd(slot, timers.transaction, this.#timerUnanswered);
   }
 
   /** The request came again. */
@@ -54,6 +56,8 @@ export class ServerNonInvite {
     const state = pool.state(slot);
     if (state !== State.Trying && state !== State.Proceeding) return false;
     if ((status > 100 && status < 200) || status === 408) return false;
+    // RFC 4320 s4.1: over an unreliable transport no 100 before the moment that the timer waits for.
+    if (status === 100 && !context.isReliable(slot) && !this.#isLate) return false;
     pool.setStatus(slot, status);
     if (status < 200) {
       context.transmitAndKeep(slot, start);
@@ -74,7 +78,10 @@ export class ServerNonInvite {
 
   #onLate(slot: number): void {
     this.#context.pool.setRetransmitTimer(slot, 0);
-    if (this.#context.pool.state(slot) === State.Trying) this.#sendTrying(slot);
+    if (this.#context.pool.state(slot) !== State.Trying) return;
+    this.#isLate = true;
+    this.#sendTrying(slot);
+    this.#isLate = false;
   }
 
   #onUnanswered(slot: number): void {

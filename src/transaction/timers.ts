@@ -25,8 +25,12 @@ export interface Timers extends TimerSettings {
   readonly lateTrying: number;
 }
 
+/** @throws RangeError when a time is not above zero */
 export function timersFrom(settings: Partial<TimerSettings> = {}): Timers {
-  const { t1, t2, t4 } = { ...DEFAULT_TIMERS, ...settings };
+  const { t1 = DEFAULT_TIMERS.t1, t2 = DEFAULT_TIMERS.t2, t4 = DEFAULT_TIMERS.t4 } = settings;
+  for (const [name, value] of Object.entries({ t1, t2, t4 })) {
+    if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new RangeError(`${name} is no time: ${value}`);
+  }
   let lateTrying = 0;
   for (let interval = t1; interval < t2; interval = Math.min(interval * 2, t2)) lateTrying += interval;
   return { t1, t2, t4, transaction: 64 * t1, d: Math.max(32_000, 64 * t1), lateTrying: Math.max(lateTrying, t1) };

@@ -97,16 +97,16 @@ export class UdpSocket implements Channel {
     socket: Bun.udp.Socket<"uint8array">,
     receiver: DatagramReceiver,
     settings: UdpSettings,
-    advertised: string | undefined,
+    advertised: ((port: number) => string) | undefined,
     localFor: (peer: string) => string,
   ) {
     this.#socket = socket;
     this.#receiver = receiver;
     this.#settings = settings;
-    this.#advertised = advertised;
     this.#localFor = localFor;
     this.address = socket.hostname;
     this.port = socket.port;
+    this.#advertised = advertised?.(socket.port);
     const native = settings.native ? nativeSockets() : null;
     const { fd } = socket as unknown as { fd: number };
     this.receiveBuffer = native?.setBuffers(fd, settings.receiveBuffer) ?? 0;
@@ -119,7 +119,7 @@ export class UdpSocket implements Channel {
    * Binds a socket.
    * @param host numeric address or name of this machine, IPv6 without brackets
    * @param port 0 for any free one
-   * @param advertised what peers are told instead of the bound address, `host:port`
+   * @param advertised gives what peers are told instead of the bound address, `host:port`, once the port is known
    * @param localFor the address of this machine that a peer is reached from; asked when a wildcard is bound
    * @throws the system's error, its `code` among `EADDRINUSE`, `EADDRNOTAVAIL`, `EACCES`
    */
@@ -128,7 +128,7 @@ export class UdpSocket implements Channel {
     port: number,
     receiver: DatagramReceiver,
     settings: UdpSettings,
-    advertised: string | undefined,
+    advertised: ((port: number) => string) | undefined,
     localFor: (peer: string) => string,
   ): Promise<UdpSocket> {
     let opened: UdpSocket | undefined;
