@@ -56,6 +56,7 @@ export class Server {
   readonly #log: Log;
   #interval: ReturnType<typeof setInterval> | null = null;
   #stopping: Promise<void> | null = null;
+  #closed = false;
 
   /** @internal use {@link serve} */
   constructor(core: UasCore, endpoint: Endpoint, wheel: TimerWheel, log: Log) {
@@ -123,15 +124,17 @@ export class Server {
   async #stop({ graceMs = 5000, retryAfter = 10 }: StopOptions): Promise<void> {
     this.#core.stopping = { status: 503, headers: ascii(`Retry-After: ${retryAfter}\r\n`) };
     const deadline = performance.now() + graceMs;
-    while (this.#sockets.length > 0 && performance.now() < deadline && this.#core.isBusy())
+    while (!this.#closed && performance.now() < deadline && this.#core.isBusy())
       await Bun.sleep(STOP_POLL_MS);
     this.#close();
   }
 
   #close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
     if (this.#interval !== null) clearInterval(this.#interval);
     this.#interval = null;
-    for (const socket of this.#sockets.splice(0)) socket.close();
+    for (const socket of this.#sockets) socket.close();
     this.#core.closed();
     this.#log.debug({}, "closed");
   }

@@ -213,13 +213,18 @@ export class UdpSocket implements Channel {
     if (this.#queue.gathered >= FLUSH_AT) this.flush();
     if ((++this.#inTurn & (TICK_EVERY - 1)) === 0) {
       const now = receiver.tick();
-      if (now - this.#turnStarted > this.#settings.floodBudget && !this.#shut && this.#valve !== null) {
-        this.flush();
-        this.#shut = true;
-        this.counters.floodPauses++;
-        this.#valve.shut();
-      }
+      if (now - this.#turnStarted > this.#settings.floodBudget && !this.#shut) this.#giveWay(now);
     }
+  }
+
+  /** Reading has taken its time: what is written goes out, and where there is a valve the others have their turn. */
+  #giveWay(now: number): void {
+    this.flush();
+    this.#turnStarted = now;
+    if (this.#valve === null) return;
+    this.#shut = true;
+    this.counters.floodPauses++;
+    this.#valve.shut();
   }
 
   #scheduleTurn(): void {

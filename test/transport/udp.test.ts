@@ -202,7 +202,14 @@ describe("a keep-alive", () => {
 
 describe("what peers are told", () => {
   const told = async (host: string, advertised?: string) => {
-    const socket = await UdpSocket.open(host, 0, new Echo(), DEFAULT_UDP, advertised, (peer) => `for-${peer}`);
+    const socket = await UdpSocket.open(
+      host,
+      0,
+      new Echo(),
+      DEFAULT_UDP,
+      advertised === undefined ? undefined : () => advertised,
+      (peer) => `for-${peer}`,
+    );
     open.push(socket);
     return { told: socket.sentByFor("192.0.2.1"), port: socket.port };
   };
