@@ -15,7 +15,7 @@ const USAGE = `bun bench/calls.ts [options]
   --calls N            measure so many calls instead
   --concurrency C      calls in flight (default 128)
   --sockets K          UDP sockets of the generator (default 1)
-  --warmup S           seconds before measuring (default 3)
+  --warmup S           seconds before measuring (default 35: until as many transactions end as begin)
   --settle S           seconds before the last look at memory (default 1)
   --server viaduct|sipp  the server measured first (default viaduct)
   --peer sipp|none     the server measured beside it (default sipp where it is installed)
@@ -81,7 +81,7 @@ function readOptions(argv: string[]): Options | undefined {
         calls: { type: "string" },
         concurrency: { type: "string", default: "128" },
         sockets: { type: "string", default: "1" },
-        warmup: { type: "string", default: "3" },
+        warmup: { type: "string", default: "35" },
         settle: { type: "string", default: "1" },
         server: { type: "string", default: "viaduct" },
         peer: { type: "string", default: Bun.which("sipp") ? "sipp" : "none" },

@@ -1,5 +1,5 @@
 /** A server that is sent thousands of datagrams that are hardly messages, over UDP, with every handler reading them. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
 import { fullUas, type Handlers, type IncomingRequest, type Message } from "../../src/index.ts";
 import { Method } from "../../src/message/method.ts";
@@ -11,6 +11,9 @@ import { hostileMessage } from "../support/message-arbitraries.ts";
 import { scan, scanned } from "../support/scan.ts";
 import { textOf } from "../support/sip-text.ts";
 import { testServer } from "../support/test-server.ts";
+
+// Longer than a client waits, so that a failure says what did not come.
+setDefaultTimeout(15_000);
 
 /** Answers at this address and port reach the client where the top Via names the default port, or asks with `rport`. */
 const CLIENT = "127.0.0.8";

@@ -1,7 +1,10 @@
 /** The ceilings on messages, seen on the wire. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { answersTo, brief, echoRequest, echoServer } from "../support/echo-server.ts";
 import { type SipText, valuesOf } from "../support/sip-text.ts";
+
+// Longer than a client waits, so that a failure says what did not come.
+setDefaultTimeout(15_000);
 
 async function ask(datagrams: readonly string[], limits = {}): Promise<SipText[][]> {
   using server = await echoServer(limits);

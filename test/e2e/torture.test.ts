@@ -1,5 +1,5 @@
 /** The messages of RFC 4475 and RFC 5118 over UDP, each to a server that has seen nothing else. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { fullUas, type Handlers, type IncomingRequest } from "../../src/index.ts";
 import { expectCopiedFields } from "../support/copied-fields.ts";
 import { DatagramClient } from "../support/datagram-client.ts";
@@ -7,6 +7,9 @@ import { exchange } from "../support/exchange.ts";
 import { type TortureCase, torture } from "../support/fixtures.ts";
 import { listOf, looseFields, onlyValueOf, readSip, type SipText, valuesOf } from "../support/sip-text.ts";
 import { testServer } from "../support/test-server.ts";
+
+// Longer than a client waits, so that a failure says what did not come.
+setDefaultTimeout(15_000);
 
 const CLIENT = "127.0.0.9";
 /** A request without `rport` is answered at the port its Via names: that is where the client has to be. */

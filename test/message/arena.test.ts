@@ -82,6 +82,23 @@ describe("room", () => {
     }
   });
 
+  test("a message that does not fit by few octets goes where it does", () => {
+    const arena = new Arena();
+    const { length } = arena.bytes;
+    for (let left = 0; left < 40; left++) {
+      for (let more = -8; more <= 8; more++) {
+        if (left + more <= 0) continue;
+        arena.reset();
+        arena.open(length - left);
+        arena.put(new Uint8Array(length - left));
+        const start = arena.open(left + more);
+        arena.put(new Uint8Array(left + more).fill(7));
+        const view = arena.bytes.subarray(start, arena.at);
+        expect([left, more, view.length, view.every((octet) => octet === 7)]).toEqual([left, more, left + more, true]);
+      }
+    }
+  });
+
   test("a message larger than the buffer gets a larger one", () => {
     const large = Uint8Array.from({ length: 3_000_001 }, (_, i) => i & 0xff);
     const octets = written((arena) => {

@@ -126,6 +126,18 @@ describe("the top Via (RFC 3261 s18.2.1, RFC 3581 s4)", () => {
     }
   });
 
+  test("comes back whole where it is malformed: what is its received cannot be told", () => {
+    for (const via of [
+      "SIP/2.0/UDP 192.0.2.15;;,;,,",
+      "SIP/2.0/UDP h;received=6.6.6.6;;branch=x",
+      "SIP/2.0/UDP h;received=6.6 .6.6;branch=x",
+      'SIP/2.0/UDP h;received=6.6"6.6;branch=x',
+      "SIP/2.0/UDP h;received=6.6.6.6;branch=x;received=7.7.7.7",
+    ]) {
+      expect([via, viasFor(via)]).toEqual([via, [`${via};received=${SOURCE}`]]);
+    }
+  });
+
   test("is the first value of its line alone; the values behind the comma stay as they are", () => {
     const rest = "SIP/2.0/TCP i;rport;received=6.6.6.6 ,\r\n SIP/2.0/UDP j";
     expect(viasFor(`SIP/2.0/UDP h;rport;x="a,b;received=c" , ${rest}`)).toEqual([
