@@ -28,6 +28,7 @@ import {
   VIA_BRANCH_END,
   VIA_BRANCH_START,
   VIA_HOST_START,
+  VIA_RECEIVED_START,
 } from "./layout.ts";
 import type { Limits } from "./limits.ts";
 import type { Message } from "./message.ts";
@@ -59,6 +60,8 @@ export function readFields(message: Message, limits: Limits): boolean {
   const end = table[via + RECORD_VALUE_END]!;
   if (!parseVia(bytes, start, end, table)) {
     note(table, Fault.Via);
+    // Where a malformed value's received ends cannot be trusted: the answer carries the Via whole.
+    table[VIA_RECEIVED_START] = 0;
     if (table[VIA_HOST_START] === 0) return false;
   }
   if (isBareCookie(bytes, table)) note(table, Fault.Branch);

@@ -140,7 +140,7 @@ export class NameAddr {
     this.params = params;
   }
 
-  /** The address parsed; null when it is neither a sip, sips nor tel URI or is malformed. */
+  /** The address parsed, of whatever scheme; null when it is malformed. */
   get uri(): Uri | null {
     if (this.#uri === undefined) this.#uri = Uri.parse(this.uriText);
     return this.#uri;

@@ -1,5 +1,5 @@
 /** Headers that are comma-joined lists of tokens: Allow, Supported, Require, Proxy-Require, Allow-Events. */
-import { CLASS, COMMA, latin1, skipWhite, WHITE } from "./bytes.ts";
+import { CLASS, COMMA, skipWhite, utf8, WHITE } from "./bytes.ts";
 import type { Header } from "./header.ts";
 import type { Message } from "./message.ts";
 
@@ -14,7 +14,7 @@ export function tokensOf(message: Message, id: Header): string[] {
       at = skipWhite(bytes, at, end);
       const start = at;
       while (at < end && bytes[at] !== COMMA && !(CLASS[bytes[at]!]! & WHITE)) at++;
-      if (at > start) tokens.push(latin1(bytes, start, at));
+      if (at > start) tokens.push(utf8(bytes, start, at));
       at = skipWhite(bytes, at, end);
       if (at < end && bytes[at] === COMMA) at++;
     }

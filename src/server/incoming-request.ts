@@ -66,7 +66,7 @@ export class IncomingRequest {
     return this.message.methodName;
   }
 
-  /** The Request-URI; null when it is neither sip, sips nor tel. */
+  /** The Request-URI, of whatever scheme; null when it is malformed. */
   get uri(): Uri | null {
     return Uri.parse(this.message.requestUri);
   }
