@@ -17,19 +17,23 @@ export interface DialogHandlers {
   request?: (request: IncomingRequest, dialog: Dialog) => unknown;
 }
 
+const CAUSES = {
+  cancelled: "The caller cancelled the call",
+  "no-ack": "No ACK came for the answer",
+  over: "The call has had its final response",
+  closed: "The server was closed",
+} as const;
+
 /** Why a call came to nothing: the reason of its `signal`, and what `answer()` rejects with. */
 export class CallEnded extends Error {
-  /** `cancelled` by the caller, `no-ack` to our 2xx, `over`: another final response was sent before. */
-  override readonly cause: "cancelled" | "no-ack" | "over";
+  /**
+   * `cancelled` by the caller, `no-ack` to our 2xx, `over`: another final response was sent before, `closed`: the server
+   * was closed.
+   */
+  override readonly cause: keyof typeof CAUSES;
 
-  constructor(cause: "cancelled" | "no-ack" | "over") {
-    super(
-      cause === "cancelled"
-        ? "The caller cancelled the call"
-        : cause === "no-ack"
-          ? "No ACK came for the answer"
-          : "The call has had its final response",
-    );
+  constructor(cause: keyof typeof CAUSES) {
+    super(CAUSES[cause]);
     this.name = "CallEnded";
     this.cause = cause;
   }
@@ -47,7 +51,8 @@ export class Call extends IncomingRequest {
   /** The timer in the wheel that repeats the provisional response; 0 when it does not run. */
   refreshTimer = 0;
   #abort: AbortController | null = null;
-  #cancelled = false;
+  /** Why nobody is left to answer, once nobody is. */
+  #gone: CallEnded["cause"] | null = null;
   #answer: PromiseWithResolvers<Dialog> | null = null;
 
   constructor(
@@ -66,11 +71,11 @@ export class Call extends IncomingRequest {
     this.isReinvite = dialog !== null;
   }
 
-  /** Aborted when the caller cancels; its reason is a {@link CallEnded}. */
+  /** Aborted when the caller cancels or the server is closed; its reason is a {@link CallEnded}. */
   get signal(): AbortSignal {
     if (this.#abort === null) {
       this.#abort = new AbortController();
-      if (this.#cancelled) this.#abort.abort(new CallEnded("cancelled"));
+      if (this.#gone !== null) this.#abort.abort(new CallEnded(this.#gone));
     }
     return this.#abort.signal;
   }
@@ -106,7 +111,7 @@ export class Call extends IncomingRequest {
 
   #answerWith(options: ReplyOptions, handlers: DialogHandlers | null, answer: PromiseWithResolvers<Dialog>): void {
     if (this.core.answer(this, options, handlers)) this.#answer = answer;
-    else this.#fail(answer, this.#cancelled ? "cancelled" : "over");
+    else this.#fail(answer, this.#gone ?? "over");
   }
 
   /** Refuses the call. @param status 300 to 699, default 603 @returns false when the call is over */
@@ -130,10 +135,10 @@ export class Call extends IncomingRequest {
     return this.isOver;
   }
 
-  /** The caller gave up; told by the core. */
-  onCancelled(): void {
-    this.#cancelled = true;
-    this.#abort?.abort(new CallEnded("cancelled"));
+  /** The caller gave up, or the server was closed; told by the core. */
+  onGone(cause: "cancelled" | "closed"): void {
+    this.#gone = cause;
+    this.#abort?.abort(new CallEnded(cause));
   }
 
   /** The ACK came; told by the core. */

@@ -143,7 +143,7 @@ export class UasCore implements TransactionUser, DialogUser {
     // s15.1.2: a BYE in an early dialog, or while a re-INVITE waits.
     if (pending !== null && !pending.isOver) {
       this.reject(pending, 487, {});
-      pending.onCancelled();
+      pending.onGone(end === "closed" ? "closed" : "cancelled");
     }
   }
 
@@ -219,9 +219,16 @@ export class UasCore implements TransactionUser, DialogUser {
     return this.layer.countUnanswered() > 0 || this.dialogs.isAnyUnacknowledged();
   }
 
-  /** The sockets are closed: whoever waits for a dialog is told. */
+  /** The sockets are closed: whoever waits for a dialog or for a call is told. */
   closed(): void {
     for (const dialog of this.dialogs.all()) this.dialogs.terminate(dialog, "closed");
+    const { pool } = this.layer;
+    for (let slot = 0; slot < pool.used; slot++) {
+      const call = pool.user(slot);
+      if (!(call instanceof Call) || call.isOver) continue;
+      this.#over(call);
+      call.onGone("closed");
+    }
   }
 
   // ---- refusals
@@ -395,7 +402,7 @@ export class UasCore implements TransactionUser, DialogUser {
     this.layer.respond(slot, 200, writeResponse(arena, message, { status: 200, toTag }, address, port));
     if (call instanceof Call && !call.isOver) {
       this.reject(call, 487, {});
-      call.onCancelled();
+      call.onGone("cancelled");
     }
   }
 

@@ -27,7 +27,7 @@ export interface Handlers {
   publish?: RequestHandler;
   refer?: RequestHandler;
   prack?: RequestHandler;
-  /** Every method with no handler of its own, unknown ones too, but for ACK, BYE and CANCEL. */
+  /** Every method with no handler of its own, unknown ones too, but for INVITE, ACK, BYE and CANCEL. */
   request?: RequestHandler;
   /** Body types that are read; others get 415. Default `["application/sdp"]`; `"*"` takes all. */
   accept?: readonly string[];

@@ -124,8 +124,7 @@ export class Server {
   async #stop({ graceMs = 5000, retryAfter = 10 }: StopOptions): Promise<void> {
     this.#core.stopping = { status: 503, headers: ascii(`Retry-After: ${retryAfter}\r\n`) };
     const deadline = performance.now() + graceMs;
-    while (!this.#closed && performance.now() < deadline && this.#core.isBusy())
-      await Bun.sleep(STOP_POLL_MS);
+    while (!this.#closed && performance.now() < deadline && this.#core.isBusy()) await Bun.sleep(STOP_POLL_MS);
     this.#close();
   }
 
