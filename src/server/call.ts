@@ -3,9 +3,6 @@
  * dialog that stands (s14.2).
  */
 import type { Dialog } from "../dialog/dialog.ts";
-import type { Message } from "../message/message.ts";
-import type { Channel } from "../transport/channel.ts";
-import type { UasCore } from "./core.ts";
 import type { HeaderFields } from "./header-lines.ts";
 import { IncomingRequest, type ReplyOptions } from "./incoming-request.ts";
 
@@ -41,9 +38,7 @@ export class CallEnded extends Error {
 
 export class Call extends IncomingRequest {
   /** The dialog: from the first provisional response with a tag on, or from the start for a re-INVITE. */
-  dialog: Dialog | null;
-  /** Whether this is a re-INVITE. */
-  readonly isReinvite: boolean;
+  dialog: Dialog | null = null;
   /** Whether a provisional response was sent. */
   hasProvisional = false;
   /** Whether a final response was sent. */
@@ -55,20 +50,9 @@ export class Call extends IncomingRequest {
   #gone: CallEnded["cause"] | null = null;
   #answer: PromiseWithResolvers<Dialog> | null = null;
 
-  constructor(
-    core: UasCore,
-    slot: number,
-    generation: number,
-    message: Message,
-    channel: Channel,
-    address: string,
-    port: number,
-    localTag: Uint8Array | null,
-    dialog: Dialog | null,
-  ) {
-    super(core, slot, generation, message, channel, address, port, localTag);
-    this.dialog = dialog;
-    this.isReinvite = dialog !== null;
+  /** Whether this is a re-INVITE: an INVITE whose To has our tag already. */
+  get isReinvite(): boolean {
+    return this.isInDialog;
   }
 
   /** Aborted when the caller cancels or the server is closed; its reason is a {@link CallEnded}. */

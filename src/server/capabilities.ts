@@ -19,7 +19,7 @@ const NAMED: readonly (readonly [Method, keyof Handlers])[] = [
 ];
 
 /** The two forms of a Contact with what goes beside it. */
-interface ContactLines {
+export interface ContactLines {
   /** For provisional responses. */
   contact: Uint8Array;
   /** With Allow and Supported, for a 2xx to INVITE (RFC 3261 s13.3.1.4). */

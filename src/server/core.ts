@@ -6,25 +6,21 @@ import type { Dialog, DialogEnd } from "../dialog/dialog.ts";
 import { Dialogs, type DialogUser } from "../dialog/dialogs.ts";
 import { ascii } from "../message/bytes.ts";
 import { faultReason, faultStatus } from "../message/fault.ts";
-import { Header } from "../message/header.ts";
-import { CSEQ_NUMBER, TO_TAG_START, URI_START, VIA_BRANCH_END, VIA_BRANCH_START } from "../message/layout.ts";
-import { acceptsMediaType } from "../message/media-type.ts";
+import { CSEQ_NUMBER, TO_TAG_START, VIA_BRANCH_END, VIA_BRANCH_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
-import { writeResponse } from "../message/response.ts";
 import type { TokenSource } from "../message/token-source.ts";
 import type { TimerWheel } from "../time/wheel.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
-import { responsePort } from "../transaction/response-address.ts";
 import type { Timers } from "../transaction/timers.ts";
 import type { TransactionUser } from "../transaction/user.ts";
 import type { Channel } from "../transport/channel.ts";
 import { Call, type DialogHandlers } from "./call.ts";
 import { Capabilities } from "./capabilities.ts";
 import { CoreCounters } from "./counters.ts";
-import { checkedReason, type HeaderFields, headerLines } from "./header-lines.ts";
 import { IncomingRequest, type ReplyOptions } from "./incoming-request.ts";
 import type { Handlers, Log, RequestHandler } from "./options.ts";
+import { Responder } from "./responder.ts";
 import { type Refusal, screen } from "./screening.ts";
 
 export interface CoreOptions {
@@ -38,15 +34,13 @@ export interface CoreOptions {
   software: string | undefined;
 }
 
-/** Letters in a To tag: five random bits each (s19.3 wants 32 bits). */
-const TAG_LETTERS = 12;
 /** How often a provisional response is sent again so that no proxy on the way gives up (s13.3.1.1). */
 const REFRESH_MS = 60_000;
+const OK: Refusal = { status: 200 };
 const STRANGER: Refusal = { status: 481 };
 const OLD_CSEQ: Refusal = { status: 500, reason: "CSeq Out Of Order" };
 const FULL: Refusal = { status: 503, headers: ascii("Retry-After: 5\r\n") };
 const NO_REINVITE: Refusal = { status: 488 };
-const SDP = "application/sdp";
 
 export class UasCore implements TransactionUser, DialogUser {
   readonly layer: TransactionLayer;
@@ -59,6 +53,7 @@ export class UasCore implements TransactionUser, DialogUser {
   readonly #wheel: TimerWheel;
   readonly #tokens: TokenSource;
   readonly #log: Log;
+  readonly #responder: Responder;
   readonly #refresh: number;
 
   constructor(options: CoreOptions) {
@@ -79,6 +74,7 @@ export class UasCore implements TransactionUser, DialogUser {
         if (request instanceof IncomingRequest) this.reply(request, 100, {});
       },
     });
+    this.#responder = new Responder(this.layer, this.capabilities, tokens);
     this.dialogs = new Dialogs(wheel, timers, this.layer, tokens, this, options.dialogs);
     this.#refresh = wheel.register((slot) => this.#onRefresh(slot));
   }
@@ -96,7 +92,7 @@ export class UasCore implements TransactionUser, DialogUser {
       (inDialog ? null : this.#unhandled(method)) ??
       screen(message, merged, this.capabilities) ??
       (inDialog ? null : this.stopping);
-    if (refusal !== null) this.refuse(slot, message, refusal, address, port);
+    if (refusal !== null) this.#refuse(slot, message, refusal, address, port);
     else if (inDialog) this.#inDialog(slot, message, address, port);
     else if (method === Method.INVITE) this.#invite(slot, message, address, port);
     else this.#handle(slot, message, address, port, this.#handlerOf(method)!);
@@ -108,7 +104,7 @@ export class UasCore implements TransactionUser, DialogUser {
 
   overloaded(message: Message, channel: Channel, address: string, port: number): void {
     this.counters.rejected++;
-    this.#stateless(message, FULL, channel, address, port);
+    this.#responder.stateless(message, FULL, channel, address, port);
   }
 
   response(): void {
@@ -151,8 +147,7 @@ export class UasCore implements TransactionUser, DialogUser {
 
   /** See {@link IncomingRequest.reply}. */
   reply(request: IncomingRequest, status: number, options: ReplyOptions): boolean {
-    const headers = options.headers === undefined ? undefined : headerLines(options.headers);
-    return this.#send(request, status, options, headers, false);
+    return this.#responder.send(request, status, options);
   }
 
   /** See {@link Call.progress}. */
@@ -160,11 +155,11 @@ export class UasCore implements TransactionUser, DialogUser {
     if (call.isOver) return false;
     if (status === 100) {
       call.hasProvisional = true;
-      return this.#send(call, 100, options, undefined, false);
+      return this.#responder.send(call, 100, options);
     }
     if (!this.#ensureDialog(call)) return false;
-    const { contact } = this.#contactOf(call);
-    if (!this.#send(call, status, options, joined(contact, options.headers), true)) return false;
+    const { contact } = this.#responder.contactOf(call);
+    if (!this.#responder.send(call, status, options, contact, true)) return false;
     call.hasProvisional = true;
     if (call.refreshTimer === 0) call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, call.slot);
     return true;
@@ -176,8 +171,8 @@ export class UasCore implements TransactionUser, DialogUser {
     if (call.isOver || !pool.isLive(call.slot, call.generation) || !this.#ensureDialog(call)) return false;
     const { slot, channel, message } = call;
     const dialog = call.dialog!;
-    const headers = joined(this.#contactOf(call).withCapabilities, options.headers);
-    const start = this.#write(call, 200, options, headers, true);
+    const { withCapabilities } = this.#responder.contactOf(call);
+    const start = this.#responder.write(call, 200, options, withCapabilities, true);
     this.dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address(slot), pool.port(slot));
     this.layer.respond(slot, 200, start);
     this.#over(call);
@@ -193,23 +188,10 @@ export class UasCore implements TransactionUser, DialogUser {
   /** See {@link Call.reject}. */
   reject(call: Call, status: number, options: ReplyOptions): boolean {
     if (call.isOver) return false;
-    const headers = options.headers === undefined ? undefined : headerLines(options.headers);
-    const sent = this.#send(call, status, options, headers, false);
+    const sent = this.#responder.send(call, status, options);
     this.#over(call);
     if (!call.isReinvite && call.dialog !== null) this.dialogs.terminate(call.dialog, "failed");
     return sent;
-  }
-
-  /** See {@link IncomingRequest.accepts}. */
-  accepts(message: Message, type: string, subtype: string): boolean {
-    let record = message.first(Header.Accept);
-    if (record === 0) return type === "application" && subtype === "sdp";
-    const [typeOctets, subtypeOctets] = [ascii(type), ascii(subtype)];
-    for (; record !== 0; record = message.next(record)) {
-      const start = message.valueStart(record);
-      if (acceptsMediaType(message.bytes, start, message.valueEnd(record), typeOctets, subtypeOctets)) return true;
-    }
-    return false;
   }
 
   // ---- the end
@@ -234,13 +216,9 @@ export class UasCore implements TransactionUser, DialogUser {
   // ---- refusals
 
   /** Answers a request in its transaction without a handler. */
-  refuse(slot: number, message: Message, refusal: Refusal, address: string, port: number): void {
-    const { status, reason, headers } = refusal;
-    const { arena } = this.layer.pool.channel(slot);
-    const toTag = this.#tokens.token(TAG_LETTERS);
-    const start = writeResponse(arena, message, { status, reason, headers, toTag }, address, port);
-    this.layer.respond(slot, status, start);
-    if (status >= 400) this.counters.rejected++;
+  #refuse(slot: number, message: Message, refusal: Refusal, address: string, port: number): void {
+    this.#responder.respond(slot, message, refusal, address, port);
+    this.counters.rejected++;
   }
 
   /**
@@ -255,14 +233,13 @@ export class UasCore implements TransactionUser, DialogUser {
       return;
     }
     this.counters.rejected++;
-    this.#stateless(message, { status: faultStatus(fault), reason: faultReason(fault) }, channel, address, port);
-  }
-
-  #stateless(message: Message, refusal: Refusal, channel: Channel, address: string, port: number): void {
-    const { status, reason, headers } = refusal;
-    const toTag = this.layer.statelessTag(message);
-    const start = writeResponse(channel.arena, message, { status, reason, headers, toTag }, address, port);
-    channel.send(start, address, responsePort(message, port));
+    this.#responder.stateless(
+      message,
+      { status: faultStatus(fault), reason: faultReason(fault) },
+      channel,
+      address,
+      port,
+    );
   }
 
   // ---- dispatch
@@ -284,15 +261,15 @@ export class UasCore implements TransactionUser, DialogUser {
 
   /** OPTIONS, where nobody else wants it (s11.2). */
   readonly #describe = (request: IncomingRequest): void => {
-    this.#send(request, 200, {}, this.capabilities.all, false);
+    this.#responder.send(request, 200, {}, this.capabilities.all);
   };
 
   #invite(slot: number, message: Message, address: string, port: number): void {
     this.counters.callsStarted++;
     const { pool } = this.layer;
-    const tag = this.#tokens.token(TAG_LETTERS);
+    const tag = this.#responder.tag();
     const channel = pool.channel(slot);
-    const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, tag, null);
+    const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, tag);
     this.#offer(call, this.#handlers.invite!);
   }
 
@@ -300,17 +277,18 @@ export class UasCore implements TransactionUser, DialogUser {
     if (dialog.pending !== null) {
       // s14.2: the one before has no final response yet.
       const wait = (this.#tokens.word() >>> 0) % 11;
-      this.refuse(slot, message, { status: 500, headers: ascii(`Retry-After: ${wait}\r\n`) }, address, port);
+      this.#refuse(slot, message, { status: 500, headers: ascii(`Retry-After: ${wait}\r\n`) }, address, port);
       return;
     }
     const handler = (dialog.handlers as DialogHandlers | null)?.invite;
     if (handler === undefined) {
-      this.refuse(slot, message, NO_REINVITE, address, port);
+      this.#refuse(slot, message, NO_REINVITE, address, port);
       return;
     }
     const { pool } = this.layer;
     const channel = pool.channel(slot);
-    const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, null, dialog);
+    const call = new Call(this, slot, pool.generation(slot), message.keep(), channel, address, port, null);
+    call.dialog = dialog;
     dialog.pending = call;
     this.#offer(call, handler);
   }
@@ -324,7 +302,7 @@ export class UasCore implements TransactionUser, DialogUser {
 
   #handle(slot: number, message: Message, address: string, port: number, handler: RequestHandler): void {
     const { pool } = this.layer;
-    const tag = message.table[TO_TAG_START] === 0 ? this.#tokens.token(TAG_LETTERS) : null;
+    const tag = message.table[TO_TAG_START] === 0 ? this.#responder.tag() : null;
     const kept = message.keep();
     const request = new IncomingRequest(
       this,
@@ -360,7 +338,7 @@ export class UasCore implements TransactionUser, DialogUser {
     const { method } = message;
     const dialog = this.dialogs.find(message);
     if (dialog === null) {
-      this.refuse(
+      this.#refuse(
         slot,
         message,
         this.#handlers.invite === undefined ? (this.#unhandled(method) ?? STRANGER) : STRANGER,
@@ -370,21 +348,19 @@ export class UasCore implements TransactionUser, DialogUser {
       return;
     }
     if (!this.dialogs.inOrder(dialog, message)) {
-      this.refuse(slot, message, OLD_CSEQ, address, port);
+      this.#refuse(slot, message, OLD_CSEQ, address, port);
       return;
     }
     dialog.address = address;
     dialog.port = port;
     if (method === Method.BYE) {
-      const { arena } = this.layer.pool.channel(slot);
-      const start = writeResponse(arena, message, { status: 200, toTag: null }, address, port);
-      this.layer.respond(slot, 200, start);
+      this.#responder.respond(slot, message, OK, address, port, null);
       this.dialogs.terminate(dialog, "bye");
     } else if (method === Method.INVITE) this.#reinvite(slot, message, address, port, dialog);
     else {
       const own = (dialog.handlers as DialogHandlers | null)?.request;
       const handler = own === undefined ? this.#handlerOf(method) : (request: IncomingRequest) => own(request, dialog);
-      if (handler === undefined) this.refuse(slot, message, this.#unhandled(method)!, address, port);
+      if (handler === undefined) this.#refuse(slot, message, this.#unhandled(method)!, address, port);
       else this.#handle(slot, message, address, port, handler);
     }
   }
@@ -393,13 +369,12 @@ export class UasCore implements TransactionUser, DialogUser {
   #cancel(slot: number, message: Message, address: string, port: number): void {
     const invite = this.layer.inviteOf(message);
     if (invite < 0) {
-      this.refuse(slot, message, STRANGER, address, port);
+      this.#refuse(slot, message, STRANGER, address, port);
       return;
     }
     const call = this.layer.pool.user(invite);
     const toTag = call instanceof Call && call.localTag !== null ? call.localTag : this.layer.statelessTag(message);
-    const { arena } = this.layer.pool.channel(slot);
-    this.layer.respond(slot, 200, writeResponse(arena, message, { status: 200, toTag }, address, port));
+    this.#responder.respond(slot, message, OK, address, port, toTag);
     if (call instanceof Call && !call.isOver) {
       this.reject(call, 487, {});
       call.onGone("cancelled");
@@ -437,66 +412,10 @@ export class UasCore implements TransactionUser, DialogUser {
     this.layer.resend(slot);
   }
 
-  #contactOf(call: Call): { contact: Uint8Array; withCapabilities: Uint8Array } {
-    const { bytes, table } = call.message;
-    // A sips Request-URI: its fourth letter.
-    const secure = (bytes[table[URI_START]! + 3]! | 32) === 0x73;
-    return this.capabilities.contact(call.channel, call.address, secure);
-  }
-
-  #write(
-    request: IncomingRequest,
-    status: number,
-    options: ReplyOptions,
-    headers: Uint8Array | undefined,
-    recordRoute: boolean,
-  ): number {
-    const { body, contentType = SDP, reason } = options;
-    if (!Number.isInteger(status) || status < 100 || status > 699) throw new RangeError(`No status code: ${status}`);
-    return writeResponse(
-      request.channel.arena,
-      request.message,
-      {
-        status,
-        reason: reason === undefined ? undefined : checkedReason(reason),
-        headers,
-        toTag: request.localTag,
-        contentType: checkedReason(contentType),
-        body: typeof body === "string" ? ascii(body) : body,
-        recordRoute,
-      },
-      request.address,
-      request.port,
-    );
-  }
-
-  #send(
-    request: IncomingRequest,
-    status: number,
-    options: ReplyOptions,
-    headers: Uint8Array | undefined,
-    recordRoute: boolean,
-  ): boolean {
-    const { pool } = this.layer;
-    if (!pool.isLive(request.slot, request.generation)) return false;
-    const sent = this.layer.respond(request.slot, status, this.#write(request, status, options, headers, recordRoute));
-    if (sent && status >= 200 && pool.isLive(request.slot, request.generation)) pool.setUser(request.slot, null);
-    return sent;
-  }
-
   /** What a log line about a request carries. */
   #where(request: IncomingRequest): object {
     const { bytes, table } = request.message;
     const branch = Buffer.from(bytes.subarray(table[VIA_BRANCH_START]!, table[VIA_BRANCH_END]!)).toString("latin1");
     return { method: request.method, callId: request.callId, branch, peer: `${request.address}:${request.port}` };
   }
-}
-
-function joined(lines: Uint8Array, fields: HeaderFields | undefined): Uint8Array {
-  if (fields === undefined) return lines;
-  const more = headerLines(fields);
-  const all = new Uint8Array(lines.length + more.length);
-  all.set(lines);
-  all.set(more, lines.length);
-  return all;
 }

@@ -1,6 +1,8 @@
 /** A request as a handler sees it. Its octets are decoded when they are asked for. */
+import { ascii } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
 import { CSEQ_NUMBER, TO_TAG_START } from "../message/layout.ts";
+import { acceptsMediaType } from "../message/media-type.ts";
 import type { Message } from "../message/message.ts";
 import { addressesOf, contactsOf, type NameAddr } from "../message/name-addr.ts";
 import { tokensOf } from "../message/tokens.ts";
@@ -134,7 +136,15 @@ export class IncomingRequest {
 
   /** Whether an Accept of the request allows this type; a request without Accept takes SDP alone (RFC 3261 s20.1). */
   accepts(type: string, subtype: string): boolean {
-    return this.core.accepts(this.message, type, subtype);
+    const { message } = this;
+    let record = message.first(Header.Accept);
+    if (record === 0) return type === "application" && subtype === "sdp";
+    const [typeOctets, subtypeOctets] = [ascii(type), ascii(subtype)];
+    for (; record !== 0; record = message.next(record)) {
+      const start = message.valueStart(record);
+      if (acceptsMediaType(message.bytes, start, message.valueEnd(record), typeOctets, subtypeOctets)) return true;
+    }
+    return false;
   }
 
   /**

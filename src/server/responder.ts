@@ -1,0 +1,123 @@
+/** Writes and sends the responses of the UAS core, in a request's transaction or without one (RFC 3261 s8.2.6, s8.2.7). */
+import { ascii } from "../message/bytes.ts";
+import { URI_START } from "../message/layout.ts";
+import type { Message } from "../message/message.ts";
+import { writeResponse } from "../message/response.ts";
+import type { TokenSource } from "../message/token-source.ts";
+import type { TransactionLayer } from "../transaction/layer.ts";
+import { responsePort } from "../transaction/response-address.ts";
+import type { Channel } from "../transport/channel.ts";
+import type { Call } from "./call.ts";
+import type { Capabilities, ContactLines } from "./capabilities.ts";
+import { checkedReason, type HeaderFields, headerLines } from "./header-lines.ts";
+import type { IncomingRequest, ReplyOptions } from "./incoming-request.ts";
+import type { Refusal } from "./screening.ts";
+
+/** Letters in a To tag: five random bits each (s19.3 wants 32 bits). */
+const TAG_LETTERS = 12;
+const SDP = "application/sdp";
+
+export class Responder {
+  readonly #layer: TransactionLayer;
+  readonly #capabilities: Capabilities;
+  readonly #tokens: TokenSource;
+
+  constructor(layer: TransactionLayer, capabilities: Capabilities, tokens: TokenSource) {
+    this.#layer = layer;
+    this.#capabilities = capabilities;
+    this.#tokens = tokens;
+  }
+
+  /** A To tag of ours. */
+  tag(): Uint8Array {
+    return this.#tokens.token(TAG_LETTERS);
+  }
+
+  /** Answers a request in its transaction, without a handler. @param toTag added where the request has none */
+  respond(
+    slot: number,
+    message: Message,
+    answer: Refusal,
+    address: string,
+    port: number,
+    toTag: Uint8Array | null = this.tag(),
+  ): void {
+    const { status, reason, headers } = answer;
+    const { arena } = this.#layer.pool.channel(slot);
+    this.#layer.respond(slot, status, writeResponse(arena, message, { status, reason, headers, toTag }, address, port));
+  }
+
+  /** Answers a request that has no transaction. */
+  stateless(message: Message, refusal: Refusal, channel: Channel, address: string, port: number): void {
+    const { status, reason, headers } = refusal;
+    const toTag = this.#layer.statelessTag(message);
+    const start = writeResponse(channel.arena, message, { status, reason, headers, toTag }, address, port);
+    channel.send(start, address, responsePort(message, port));
+  }
+
+  /**
+   * Writes a handler's response into the channel's arena.
+   * @param headers lines to go first
+   * @returns where it begins
+   * @throws RangeError for a status that is none, TypeError for text that would not stand on its line
+   */
+  write(
+    request: IncomingRequest,
+    status: number,
+    options: ReplyOptions,
+    headers: Uint8Array | undefined,
+    recordRoute: boolean,
+  ): number {
+    const { body, contentType = SDP, reason } = options;
+    if (!Number.isInteger(status) || status < 100 || status > 699) throw new RangeError(`No status code: ${status}`);
+    return writeResponse(
+      request.channel.arena,
+      request.message,
+      {
+        status,
+        reason: reason === undefined ? undefined : checkedReason(reason),
+        headers: joined(headers, options.headers),
+        toTag: request.localTag,
+        contentType: checkedReason(contentType),
+        body: typeof body === "string" ? ascii(body) : body,
+        recordRoute,
+      },
+      request.address,
+      request.port,
+    );
+  }
+
+  /** Writes and sends it. @returns false when the transaction is over or its state does not allow it */
+  send(
+    request: IncomingRequest,
+    status: number,
+    options: ReplyOptions,
+    headers?: Uint8Array,
+    recordRoute = false,
+  ): boolean {
+    const { pool } = this.#layer;
+    const { slot, generation } = request;
+    if (!pool.isLive(slot, generation)) return false;
+    const sent = this.#layer.respond(slot, status, this.write(request, status, options, headers, recordRoute));
+    if (sent && status >= 200 && pool.isLive(slot, generation)) pool.setUser(slot, null);
+    return sent;
+  }
+
+  /** Our Contact for a caller, alone and with what goes beside it in a 2xx. */
+  contactOf(call: Call): ContactLines {
+    const { bytes, table } = call.message;
+    // A sips Request-URI: its fourth letter.
+    const secure = (bytes[table[URI_START]! + 3]! | 32) === 0x73;
+    return this.#capabilities.contact(call.channel, call.address, secure);
+  }
+}
+
+function joined(lines: Uint8Array | undefined, fields: HeaderFields | undefined): Uint8Array | undefined {
+  if (fields === undefined) return lines;
+  const more = headerLines(fields);
+  if (lines === undefined) return more;
+  const all = new Uint8Array(lines.length + more.length);
+  all.set(lines);
+  all.set(more, lines.length);
+  return all;
+}
