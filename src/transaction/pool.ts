@@ -52,6 +52,12 @@ const STATUS_SHIFT = 6;
 const TEN_BITS = 1023;
 const PORT_SHIFT = 16;
 
+/** Where a transaction's messages go. */
+interface Peer {
+  readonly channel: Channel;
+  readonly address: string;
+}
+
 export class TransactionPool {
   /** Slots in use. */
   live = 0;
@@ -59,10 +65,9 @@ export class TransactionPool {
   readonly ceiling: number;
   /** The records; memory is touched only as slots come into use. */
   readonly records: Int32Array;
-  readonly #address: string[] = [];
-  readonly #channel: Channel[] = [];
+  readonly #peer: Peer[] = [];
   readonly #user: (object | null)[] = [];
-  #lastAddress = "";
+  #lastPeer: Peer | null = null;
   #free = -1;
 
   /** @param ceiling the most transactions at once */
@@ -73,25 +78,25 @@ export class TransactionPool {
 
   /** Slots that are or were in use: all numbers below this. */
   get used(): number {
-    return this.#address.length;
+    return this.#peer.length;
   }
 
   /** A free slot, or -1 when the ceiling is reached. */
   take(kind: number, state: number, channel: Channel, address: string, port: number): number {
     // Every datagram brings a string of its own for its address; those of one peer are kept once.
-    const peer = address === this.#lastAddress ? this.#lastAddress : address;
-    this.#lastAddress = peer;
+    let peer = this.#lastPeer;
+    if (peer === null || peer.channel !== channel || peer.address !== address) {
+      this.#lastPeer = peer = { channel, address };
+    }
     let slot = this.#free;
     if (slot >= 0) {
       this.#free = this.records[(slot << RECORD_SHIFT) + NEXT_FREE]!;
-      this.#channel[slot] = channel;
-      this.#address[slot] = peer;
+      this.#peer[slot] = peer;
       if (this.#user[slot] !== null) this.#user[slot] = null;
     } else {
-      slot = this.#address.length;
+      slot = this.#peer.length;
       if (slot >= this.ceiling) return -1;
-      this.#channel.push(channel);
-      this.#address.push(peer);
+      this.#peer.push(peer);
       this.#user.push(null);
     }
     this.records[slot << RECORD_SHIFT] = kind | (state << STATE_SHIFT) | (port << PORT_SHIFT);
@@ -143,12 +148,12 @@ export class TransactionPool {
 
   /** What this transaction's messages are sent on. */
   channel(slot: number): Channel {
-    return this.#channel[slot]!;
+    return this.#peer[slot]!.channel;
   }
 
   /** Where they go. */
   address(slot: number): string {
-    return this.#address[slot]!;
+    return this.#peer[slot]!.address;
   }
 
   port(slot: number): number {
