@@ -206,7 +206,7 @@ export const schema = z
       MODES,
       "full-uas",
       "mode",
-      "What the server does: full-uas answers calls and keeps their dialogs, minimal answers every request at once",
+      "What the server does: full-uas answers calls and keeps their dialogs, minimal answers OPTIONS alone",
     ),
     listen: z
       .union([listenAddress, z.array(listenAddress).min(1)])
