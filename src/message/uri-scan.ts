@@ -71,6 +71,7 @@ const PARAM = 4;
 const HEADER = 8;
 const URIC = 16;
 const ALNUM = 32;
+const UNDERSCORE = 0x5f;
 const PHONE = 64;
 const SEPARATOR = 128;
 
@@ -290,7 +291,8 @@ function scanHostname(bytes: Uint8Array, start: number, end: number): number {
   let i = start;
   for (; i < end; i++) {
     const c = bytes[i]!;
-    if (PART[c]! & ALNUM) continue;
+    // The grammar has no underscore; names inside many networks do.
+    if (PART[c]! & ALNUM || c === UNDERSCORE) continue;
     if (c === DASH) {
       if (i === label) return -1;
     } else if (c === DOT) {

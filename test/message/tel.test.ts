@@ -51,7 +51,6 @@ describe("parseTel", () => {
       "tel:1;phone-context=+",
       "tel:1;phone-context=1.2.3.4",
       "tel:1;phone-context=[::1]",
-      "tel:1;phone-context=a_b",
       "tel:1;phone-context=a;phone-context=a",
       "tel:+1;ext",
       "tel:+1;ext=",
