@@ -6,8 +6,8 @@
  * retransmissions and in time, not in a stuck benchmark.
  */
 import { build, type Histogram } from "hdr-histogram-js";
+import { nativeSockets } from "../../src/transport/native.ts";
 import { ackFor, CallSlot, findToTag, KIND, type Response, readResponse, toTag } from "./messages.ts";
-import { enlargeReceiveBuffer } from "./receive-buffer.ts";
 
 /** RFC 3261 T1 and T2 in milliseconds, and the longest a transaction waits for its final response. */
 const T1 = 500;
@@ -166,7 +166,8 @@ export class ClosedLoop {
           error: () => {},
         },
       });
-      enlargeReceiveBuffer(socket, RECEIVE_BUFFER);
+      // The kernel's own size holds fewer messages than a burst of answers: what it drops would look like the server's loss.
+      nativeSockets()?.setBuffers((socket as unknown as { fd: number }).fd, RECEIVE_BUFFER);
       this.#lanes.push({ socket, out: [] });
     }
     const run = (process.pid * 1000 + (Date.now() % 1000)).toString(36);

@@ -1,9 +1,7 @@
 /** The addresses that settings hold: where to listen and what to advertise. Nothing here resolves or opens anything. */
 
 import { isIPv4, isIPv6 } from "node:net";
-
-/** The port of SIP over UDP and TCP when none is given (RFC 3261 s19.1.2). */
-const DEFAULT_PORT = 5060;
+import { SIP_PORT } from "../transport/address.ts";
 
 /**
  * A listening address with its port filled in.
@@ -14,7 +12,7 @@ export function parseListen(text: string): string | undefined {
   const scheme = /^udp:\/\//i.exec(text);
   if (scheme === null) return undefined;
   const found = parseHostPort(text.slice(scheme[0].length));
-  return found === undefined ? undefined : `udp://${found.host}:${found.port ?? DEFAULT_PORT}`;
+  return found === undefined ? undefined : `udp://${found.host}:${found.port ?? SIP_PORT}`;
 }
 
 /**

@@ -5,12 +5,11 @@ import { writeRequest } from "../message/request.ts";
 import type { TokenSource } from "../message/token-source.ts";
 import { Uri } from "../message/uri.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
-import { isNumericHost } from "../transport/address.ts";
+import { isNumericHost, SIP_PORT } from "../transport/address.ts";
 import type { Dialog } from "./dialog.ts";
 
 const COOKIE = ascii("z9hG4bK");
 const BRANCH_LETTERS = 16;
-const DEFAULT_PORT = 5060;
 
 /**
  * Sends a request without a body through a transaction of its own.
@@ -59,5 +58,5 @@ function withTag(to: Uint8Array, tag: Uint8Array): Uint8Array {
 function hopOf(uri: Uri | null, dialog: Dialog): { address: string; port: number } {
   const host = uri?.maddr ?? uri?.host;
   if (uri === null || host === undefined || !isNumericHost(host)) return { address: dialog.address, port: dialog.port };
-  return { address: host.replace(/^\[|\]$/g, ""), port: uri.port ?? DEFAULT_PORT };
+  return { address: host.replace(/^\[|\]$/g, ""), port: uri.port ?? SIP_PORT };
 }

@@ -61,9 +61,7 @@ export class SuccessRetransmitter {
     this.stop(slot);
     const { arena } = channel;
     const length = arena.at - start;
-    const block = this.#store.take(length);
-    this.#store.fill(block, arena.words, start >>> 2, length);
-    this.#block[slot] = block;
+    this.#block[slot] = this.#store.keep(arena.words, start >>> 2, length);
     this.#length[slot] = length;
     this.#cseq[slot] = cseq;
     this.#channel[slot] = channel;
@@ -110,10 +108,7 @@ export class SuccessRetransmitter {
     this.#timer[slot] = this.#wheel.insert(interval, this.#kind, slot);
 
     const channel = this.#channel[slot]!;
-    const length = this.#length[slot]!;
-    const start = channel.arena.open(length);
-    const offset = this.#store.offset(this.#block[slot]!);
-    channel.arena.copy(this.#store.segment(this.#block[slot]!), offset, offset + length);
+    const start = this.#store.copyTo(channel.arena, this.#block[slot]!, this.#length[slot]!);
     this.counters.retransmissions++;
     channel.send(start, this.#address[slot]!, this.#port[slot]!);
   }

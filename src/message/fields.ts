@@ -6,7 +6,7 @@
  * A wrong field is noted as the message's fault; reading goes on, so that as much of the message as can be trusted is
  * there for the answer that names the fault.
  */
-import { CLASS, COMMA, DQUOTE, LAQUOT, parseUint32, RAQUOT, skipQuoted, skipWhite, TOKEN, WHITE } from "./bytes.ts";
+import { CLASS, COMMA, DQUOTE, LAQUOT, parseUint32, RAQUOT, skipQuoted, skipToken, skipWhite, WHITE } from "./bytes.ts";
 import { Fault } from "./fault.ts";
 import { Header } from "./header.ts";
 import {
@@ -184,8 +184,7 @@ function readCSeq(message: Message): void {
   while (at < end && !(CLASS[bytes[at]!]! & WHITE)) at++;
   const number = parseUint32(bytes, start, at);
   const method = skipWhite(bytes, at, end);
-  at = method;
-  while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
+  at = skipToken(bytes, method, end);
   if (number < 0 || number > 0x7fffffff || at !== end || method === end) {
     note(table, Fault.CSeq);
     return;

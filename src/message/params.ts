@@ -2,7 +2,7 @@
  * Walks parameters: `;name`, `;name=token`, `;name="quoted"`, `;name=[v6]`, with white space wherever RFC 3261 s25.1
  * lets it stand (SEMI and EQUAL). One walker serves Via, From, To, Contact, Route and the rest.
  */
-import { CLASS, COMMA, DQUOTE, EQUAL, SEMI, skipQuoted, skipWhite, TOKEN, VALUE_END, WHITE } from "./bytes.ts";
+import { CLASS, COMMA, DQUOTE, EQUAL, SEMI, skipQuoted, skipToken, skipWhite, VALUE_END, WHITE } from "./bytes.ts";
 
 /** A cursor over one value's parameters. Reused: read its fields before the next {@link nextParam}. */
 export interface ParamCursor {
@@ -34,7 +34,7 @@ export function nextParam(bytes: Uint8Array, end: number, cursor: ParamCursor): 
   if (bytes[at] !== SEMI) return ParamStep.Malformed;
   at = skipWhite(bytes, at + 1, end);
   cursor.nameStart = at;
-  while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
+  at = skipToken(bytes, at, end);
   if (at === cursor.nameStart) return ParamStep.Malformed;
   cursor.nameEnd = at;
   cursor.valueStart = cursor.valueEnd = -1;

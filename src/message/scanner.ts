@@ -11,22 +11,7 @@
  * `ValueEnd` waits for the octet after a line end, since a space or tab there folds the line into the next
  * (RFC 3261 s7.3.1). A fault is noted and the scan goes on, so that the Via is found to which the fault is reported.
  */
-import {
-  CLASS,
-  COLON,
-  CR,
-  equalRanges,
-  indexOfLf,
-  LF,
-  parseUint32,
-  SP,
-  skipToken,
-  skipWhite,
-  TAB,
-  TOKEN,
-  trimEnd,
-  WHITE,
-} from "./bytes.ts";
+import { COLON, CR, equalRanges, indexOfLf, LF, parseUint32, SP, skipToken, skipWhite, TAB, trimEnd } from "./bytes.ts";
 import { Fault } from "./fault.ts";
 import { HEADER_IDS, Header, headerId } from "./header.ts";
 import {
@@ -116,13 +101,9 @@ export class Scanner {
         if (at === end) break;
       }
       if (state === Name) {
-        let c = 0;
-        while (at < end) {
-          c = bytes[at]!;
-          if (!(CLASS[c]! & TOKEN)) break;
-          at++;
-        }
+        at = skipToken(bytes, at, end);
         if (at === end) break;
+        const c = bytes[at]!;
         if (c === COLON || c === SP || c === TAB) {
           if (at === this.#mark) state = this.#badLine();
           else if (table[HEADER_COUNT]! >= this.#limits.headers) {
@@ -134,7 +115,7 @@ export class Scanner {
           }
         } else state = this.#badLine();
       } else if (state === Value) {
-        while (at < end && bytes[at] !== LF) at++;
+        at = indexOfLf(bytes, at, end);
         if (at === end) break;
         if (at === 0 || bytes[at - 1] !== CR) table[BARE_LFS]!++;
         at++;
@@ -183,7 +164,7 @@ export class Scanner {
           state = this.#badLine();
         }
       } else if (state === StartLine) {
-        while (at < end && bytes[at] !== LF) at++;
+        at = indexOfLf(bytes, at, end);
         if (at === end) break;
         let lineEnd = at;
         if (lineEnd > this.#mark && bytes[lineEnd - 1] === CR) lineEnd--;
@@ -202,7 +183,7 @@ export class Scanner {
           state = StartLine;
         }
       } else if (state === SkipLine) {
-        while (at < end && bytes[at] !== LF) at++;
+        at = indexOfLf(bytes, at, end);
         if (at === end) break;
         at++;
         state = LineBegin;
@@ -222,7 +203,6 @@ export class Scanner {
    */
   #wholeLines(bytes: Uint8Array, start: number, end: number): number {
     const table = this.#table;
-    const lastOf = this.#last;
     const { headers, headerLength } = this.#limits;
     const full = RECORDS + headers * RECORD_SIZE;
     let record = this.#record;
@@ -237,11 +217,9 @@ export class Scanner {
       if (at + 1 >= end) break;
       const after = bytes[at + 1]!;
       if (after === SP || after === TAB || bytes[at - 1] !== CR) break;
-      let valueEnd = at - 1;
-      let valueStart = value;
-      while (valueEnd > valueStart && CLASS[bytes[valueEnd - 1]!]! & WHITE) valueEnd--;
-      if (valueEnd <= valueStart) break;
-      while (valueStart < valueEnd && CLASS[bytes[valueStart]!]! & WHITE) valueStart++;
+      const valueEnd = trimEnd(bytes, value, at - 1);
+      if (valueEnd === value) break;
+      const valueStart = skipWhite(bytes, value, valueEnd);
       table[record + RECORD_ID] = id;
       table[record + RECORD_NAME] = line;
       table[record + RECORD_VALUE] = valueStart;
@@ -249,13 +227,7 @@ export class Scanner {
       table[record + RECORD_NEXT] = 0;
       at++;
       if (at - line > headerLength) this.#fault(Fault.HeaderTooLong);
-      if (id !== Header.Other) {
-        const last = lastOf[id]!;
-        if (last === 0) table[FIRST + id] = record;
-        else table[last + RECORD_NEXT] = record;
-        lastOf[id] = record;
-        if (id === Header.ContentLength) this.#contentLength(bytes, record, last);
-      }
+      if (id !== Header.Other) this.#link(bytes, record, id);
       record += RECORD_SIZE;
       line = at;
     }
@@ -331,15 +303,19 @@ export class Scanner {
     if (lineEnd - table[record + RECORD_NAME]! > this.#limits.headerLength) this.#fault(Fault.HeaderTooLong);
 
     const id = table[record + RECORD_ID]!;
-    if (id !== Header.Other) {
-      const last = this.#last[id]!;
-      if (last === 0) table[FIRST + id] = record;
-      else table[last + RECORD_NEXT] = record;
-      this.#last[id] = record;
-      if (id === Header.ContentLength) this.#contentLength(bytes, record, last);
-    }
+    if (id !== Header.Other) this.#link(bytes, record, id);
     table[HEADER_COUNT]!++;
     this.#record = record + RECORD_SIZE;
+  }
+
+  /** Puts a record behind the others of its number. */
+  #link(bytes: Uint8Array, record: number, id: number): void {
+    const table = this.#table;
+    const last = this.#last[id]!;
+    if (last === 0) table[FIRST + id] = record;
+    else table[last + RECORD_NEXT] = record;
+    this.#last[id] = record;
+    if (id === Header.ContentLength) this.#contentLength(bytes, record, last);
   }
 
   #contentLength(bytes: Uint8Array, record: number, before: number): void {

@@ -14,8 +14,8 @@ import {
   RBRACKET,
   SEMI,
   SLASH,
+  skipToken,
   skipWhite,
-  TOKEN,
   WHITE,
 } from "./bytes.ts";
 import { Header } from "./header.ts";
@@ -70,7 +70,7 @@ export function parseVia(bytes: Uint8Array, start: number, end: number, out: Int
     at = tokenAndSlash(bytes, at, end);
     if (at < 0) return false;
     const transport = at;
-    while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
+    at = skipToken(bytes, at, end);
     out[VIA_TRANSPORT] = transportId(bytes, transport, at);
     if (at === transport || at === end || !(CLASS[bytes[at]!]! & WHITE)) return false;
   }
@@ -83,7 +83,7 @@ export function parseVia(bytes: Uint8Array, start: number, end: number, out: Int
     if (at === end) return false;
     at++;
   } else {
-    while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
+    at = skipToken(bytes, at, end);
     if (at < end) {
       const c = bytes[at]!;
       if (c !== COLON && c !== SEMI && c !== COMMA && !(CLASS[c]! & WHITE)) return false;
@@ -151,8 +151,7 @@ function isUsual(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 function tokenAndSlash(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && CLASS[bytes[at]!]! & TOKEN) at++;
+  let at = skipToken(bytes, start, end);
   if (at === start) return -1;
   if (at < end && bytes[at] !== SLASH) at = skipWhite(bytes, at, end);
   if (at === end || bytes[at] !== SLASH) return -1;

@@ -132,10 +132,8 @@ export class UasCore implements TransactionUser, DialogUser {
     const answered = dialog.answered as Call | null;
     const pending = dialog.pending as Call | null;
     dialog.answered = dialog.pending = null;
-    if (end === "no-ack") {
-      this.counters.unacknowledged++;
-      answered?.onUnacknowledged();
-    } else answered?.onAcknowledged(dialog);
+    if (end === "no-ack") answered?.onUnacknowledged();
+    else answered?.onAcknowledged(dialog);
     // s15.1.2: a BYE in an early dialog, or while a re-INVITE waits.
     if (pending !== null && !pending.isOver) {
       this.reject(pending, 487, {});
@@ -198,7 +196,7 @@ export class UasCore implements TransactionUser, DialogUser {
 
   /** Whether a request waits for its final response or an answer for its ACK. */
   isBusy(): boolean {
-    return this.layer.countUnanswered() > 0 || this.dialogs.isAnyUnacknowledged();
+    return this.layer.isAnyUnanswered() || this.dialogs.isAnyUnacknowledged();
   }
 
   /** The sockets are closed: whoever waits for a dialog or for a call is told. */

@@ -16,6 +16,4 @@ export class CoreCounters {
   handlerErrors = 0;
   /** ACKs of no dialog. */
   strayAcks = 0;
-  /** Dialogs that ended for want of an ACK. */
-  unacknowledged = 0;
 }

@@ -1,5 +1,5 @@
 /** Listen addresses as they are written, and the error when one cannot be had. */
-import { hostPort } from "../transport/address.ts";
+import { hostPort, SIP_PORT } from "../transport/address.ts";
 
 /** A listen address taken apart. */
 export interface ListenAddress {
@@ -24,12 +24,10 @@ export class ListenError extends Error {
   }
 }
 
-const DEFAULT_PORT = 5060;
-
 /** Takes `udp://HOST[:PORT]` apart, IPv6 in brackets. @throws ListenError with code `EINVAL` */
 export function parseListenAddress(text: string): ListenAddress {
   const match = /^udp:\/\/(?:\[([0-9A-Fa-f:.]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/i.exec(text);
-  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  const port = match?.[3] === undefined ? SIP_PORT : Number(match[3]);
   if (match === null || port > 65535) throw new ListenError(text, "EINVAL", `${text} is not udp://HOST:PORT`);
   return { transport: "udp", host: (match[1] ?? match[2])!, port };
 }

@@ -67,7 +67,7 @@ export function statsOf(core: UasCore, wheel: TimerWheel, sockets: readonly UdpS
     overloaded: layer.counters.overloaded,
     merged: layer.counters.merged,
     timeouts: layer.counters.timeouts,
-    unacknowledged: counters.unacknowledged,
+    unacknowledged: dialogs.success.counters.unacknowledged,
     strayAcks: counters.strayAcks,
     strayResponses: layer.counters.strayResponses,
     handlerErrors: counters.handlerErrors,

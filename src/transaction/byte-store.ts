@@ -6,6 +6,7 @@
  * Blocks are cut from the end of the newest segment in multiples of 32 octets, and freed ones wait for the next of their
  * size. Sizes above 2 KiB are rounded up to a power of two, so that the number of lists stays small.
  */
+import type { Arena } from "../message/arena.ts";
 
 const GRAIN_BITS = 5;
 const GRAIN = 1 << GRAIN_BITS;
@@ -77,6 +78,21 @@ export class ByteStore {
     const at = (block & GRAIN_MASK) << (GRAIN_BITS - 2);
     const count = (length + 3) >>> 2;
     for (let i = 0; i < count; i++) to[at + i] = from[firstWord + i]!;
+  }
+
+  /** Keeps words of another buffer in a block of their own. @returns its number; give it back with the same length */
+  keep(from: Int32Array, firstWord: number, length: number): number {
+    const block = this.take(length);
+    this.fill(block, from, firstWord, length);
+    return block;
+  }
+
+  /** Writes a kept message into an arena, to be sent again. @returns where it begins */
+  copyTo(arena: Arena, block: number, length: number): number {
+    const start = arena.open(length);
+    const offset = this.offset(block);
+    arena.copy(this.segment(block), offset, offset + length);
+    return start;
   }
 
   /** The segment that holds a block; see {@link offset}. */

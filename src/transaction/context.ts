@@ -54,9 +54,7 @@ export class TransactionContext {
     const { arena } = pool.channel(slot);
     const length = arena.at - start;
     this.dropKept(slot);
-    const block = store.take(length);
-    store.fill(block, arena.words, start >>> 2, length);
-    pool.setBlock(slot, block, length);
+    pool.setBlock(slot, store.keep(arena.words, start >>> 2, length), length);
     this.transmit(slot, start);
   }
 
@@ -65,13 +63,8 @@ export class TransactionContext {
     const { pool, store } = this;
     const block = pool.block(slot);
     if (block === 0) return;
-    const length = pool.blockLength(slot);
-    const { arena } = pool.channel(slot);
-    const start = arena.open(length);
-    const offset = store.offset(block);
-    arena.copy(store.segment(block), offset, offset + length);
     this.counters.retransmissionsSent++;
-    this.transmit(slot, start);
+    this.transmit(slot, store.copyTo(pool.channel(slot).arena, block, pool.blockLength(slot)));
   }
 
   /** Forgets the kept message. */

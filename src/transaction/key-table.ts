@@ -70,8 +70,7 @@ export class KeyTable {
     const records = this.#records;
     const { words } = key;
     const at = (slot << this.#shift) + this.#offset;
-    const block = this.#store.take(words << 2);
-    this.#store.fill(block, key.view, 0, words << 2);
+    const block = this.#store.keep(key.view, 0, words << 2);
     const bucket = this.#bucket(hash);
     records[at + HASH] = hash;
     records[at + NEXT] = this.#heads[bucket]!;

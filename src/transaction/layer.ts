@@ -205,14 +205,13 @@ export class TransactionLayer {
     return ascii(hash.toString(16).padStart(8, "0"));
   }
 
-  /** Transactions whose user has not given a final response yet. */
-  countUnanswered(): number {
+  /** Whether there is a transaction that has no final response yet. */
+  isAnyUnanswered(): boolean {
     const { pool } = this;
-    let count = 0;
     for (let slot = 0; slot < pool.used; slot++) {
       const state = pool.state(slot);
-      if (state === State.Trying || state === State.Proceeding) count++;
+      if (state === State.Trying || state === State.Proceeding) return true;
     }
-    return count;
+    return false;
   }
 }

@@ -6,13 +6,12 @@
  */
 import { VIA_PORT, VIA_RPORT_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
-
-const DEFAULT_PORT = 5060;
+import { SIP_PORT } from "../transport/address.ts";
 
 /** The port a response goes to. @param source the port the request came from */
 export function responsePort(message: Message, source: number): number {
   const { table } = message;
   if (table[VIA_RPORT_START] !== 0) return source;
   const port = table[VIA_PORT]!;
-  return port > 0 ? port : DEFAULT_PORT;
+  return port > 0 ? port : SIP_PORT;
 }

@@ -1,6 +1,9 @@
 /** Addresses as text: numeric hosts, ports, and which of this machine's addresses a peer sees. */
 import { networkInterfaces } from "node:os";
 
+/** The port of SIP over UDP and TCP when none is given (RFC 3261 s19.1.2). */
+export const SIP_PORT = 5060;
+
 const MAPPED = "::ffff:";
 
 /** An IPv4 address that a dual-stack socket shows as `::ffff:a.b.c.d` in its plain form; any other as it is. */
