@@ -9,6 +9,7 @@ import { timersFrom } from "../transaction/timers.ts";
 import { localAddressFinder } from "../transport/address.ts";
 import { DEFAULT_UDP, UdpSocket } from "../transport/udp.ts";
 import { UasCore } from "./core.ts";
+import { withDefaults } from "./defaults.ts";
 import { Endpoint } from "./endpoint.ts";
 import { advertisedFor, ListenError, parseListenAddress } from "./listen.ts";
 import { consoleLog, type Handlers, type Log, type ServeOptions } from "./options.ts";
@@ -69,7 +70,7 @@ export class Server {
   /** @internal binds every address, or none. @throws ListenError */
   async listen(options: ServeOptions): Promise<void> {
     const { listen = DEFAULT_LISTEN, advertise } = options;
-    const settings = { ...DEFAULT_UDP, ...options.udp };
+    const settings = withDefaults(DEFAULT_UDP, options.udp);
     const localFor = localAddressFinder();
     const wanted = (typeof listen === "string" ? [listen] : listen).map((text) => ({
       text,
@@ -163,14 +164,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
     dialogs,
     software,
   });
-  const known = {
-    messageSize: limits.messageSize ?? DEFAULT_LIMITS.messageSize,
-    headers: limits.headers ?? DEFAULT_LIMITS.headers,
-    headerLength: limits.headerLength ?? DEFAULT_LIMITS.headerLength,
-    uriLength: limits.uriLength ?? DEFAULT_LIMITS.uriLength,
-    vias: limits.vias ?? DEFAULT_LIMITS.vias,
-  };
-  const endpoint = new Endpoint(core, known, clock, wheel, log);
+  const endpoint = new Endpoint(core, withDefaults(DEFAULT_LIMITS, limits), clock, wheel, log);
   const server = new Server(core, endpoint, wheel, log);
   await server.listen(options);
   return server;
