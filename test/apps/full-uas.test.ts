@@ -2,24 +2,15 @@
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type FullUasSettings, fullUas, type ServeOptions } from "../../src/index.ts";
 import { FakeClock } from "../support/fake-clock.ts";
+import { serverAndClient } from "../support/server-and-client.ts";
 import { OFFER } from "../support/sip-messages.ts";
 import { testServer } from "../support/test-server.ts";
 import { ClientCall, WireClient } from "../support/wire-client.ts";
 
 setDefaultTimeout(20_000);
 
-async function uas(settings: FullUasSettings = {}, options: ServeOptions = {}) {
-  const running = await testServer({ ...fullUas(settings), ...options });
-  const client = await WireClient.open(running.address);
-  return {
-    client,
-    server: running.server,
-    log: running.log,
-    [Symbol.dispose]() {
-      client[Symbol.dispose]();
-      running[Symbol.dispose]();
-    },
-  };
+function uas(settings: FullUasSettings = {}, options: ServeOptions = {}) {
+  return serverAndClient({ ...fullUas(settings), ...options });
 }
 
 /** The values of the lines of a type in a description. */

@@ -1,30 +1,15 @@
 /** Requests that come in a dialog, early or confirmed: RFC 3261 s12.2.2, s14.2, s15.1.2. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
 import { type Call, CallEnded, type DialogEnd, type ServeOptions } from "../../src/index.ts";
-import { testServer } from "../support/test-server.ts";
-import { WireClient } from "../support/wire-client.ts";
+import { serverAndClient } from "../support/server-and-client.ts";
 
 setDefaultTimeout(20_000);
-
-async function started(options: ServeOptions) {
-  const running = await testServer(options);
-  const client = await WireClient.open(running.address);
-  return {
-    client,
-    server: running.server,
-    log: running.log,
-    [Symbol.dispose]() {
-      client[Symbol.dispose]();
-      running[Symbol.dispose]();
-    },
-  };
-}
 
 const answering: ServeOptions = { invite: (call) => void call.answer("v=0\r\n") };
 
 describe("the To tag", () => {
   test("is the same in 100, 180, 183 and 200 of one call, and another in the next", async () => {
-    using peer = await started({
+    using peer = await serverAndClient({
       invite(call) {
         call.trying();
         call.ring();
@@ -43,7 +28,7 @@ describe("the To tag", () => {
   });
 
   test("is the same in 180 and a refusal, and in what a CANCEL gets", async () => {
-    using peer = await started({ invite: (call) => void call.ring() });
+    using peer = await serverAndClient({ invite: (call) => void call.ring() });
     const { client } = peer;
     const call = await client.invite({}, 180);
     const cancel = call.cancel();
@@ -56,7 +41,7 @@ describe("the To tag", () => {
 
 describe("CSeq", () => {
   test("an older number than the last gets 500; the next higher one is served", async () => {
-    using peer = await started({ ...answering, info: (request) => request.reply(200) });
+    using peer = await serverAndClient({ ...answering, info: (request) => request.reply(200) });
     const { client } = peer;
     const call = await client.invite({ cseq: 100 });
     call.ack();
@@ -75,7 +60,7 @@ describe("CSeq", () => {
 
 describe("strangers", () => {
   test("a request whose dialog does not exist gets 481", async () => {
-    using peer = await started(answering);
+    using peer = await serverAndClient(answering);
     const { client } = peer;
     for (const method of ["BYE", "INFO", "INVITE", "UPDATE", "OPTIONS", "MESSAGE"]) {
       const response = await client.ask(method, { to: "<sip:bob@127.0.0.1>;tag=unknown" });
@@ -85,7 +70,7 @@ describe("strangers", () => {
   });
 
   test("Call-ID, From tag and To tag must all be the dialog's, octet by octet", async () => {
-    using peer = await started(answering);
+    using peer = await serverAndClient(answering);
     const { client } = peer;
     const call = await client.invite({ callId: "Exact@127.0.0.1", from: "<sip:a@127.0.0.1>;tag=Exact" });
     call.ack();
@@ -106,7 +91,7 @@ describe("strangers", () => {
   });
 
   test("a peer of RFC 2543 without a From tag has a dialog all the same", async () => {
-    using peer = await started(answering);
+    using peer = await serverAndClient(answering);
     const call = await peer.client.invite({ from: "<sip:a@127.0.0.1>" });
     call.ack();
     expect((await call.ask("BYE")).status).toBe(200);
@@ -117,7 +102,7 @@ describe("BYE in an early dialog", () => {
   test("gets 200, and the INVITE 487; the dialog ends", async () => {
     const calls: Call[] = [];
     const ends: DialogEnd[] = [];
-    using peer = await started({
+    using peer = await serverAndClient({
       invite(call) {
         calls.push(call);
         call.ring();
@@ -140,7 +125,7 @@ describe("BYE in an early dialog", () => {
 
   test("aborts the call's signal: who waits on it has nobody left to answer", async () => {
     const { promise, resolve } = Promise.withResolvers<unknown>();
-    using peer = await started({
+    using peer = await serverAndClient({
       invite(call) {
         call.ring();
         call.signal.addEventListener("abort", () => resolve(call.signal.reason));
@@ -157,7 +142,7 @@ describe("BYE in an early dialog", () => {
 describe("requests to the dialog's own handler", () => {
   test("it is asked first, with the dialog; the server's handlers serve the rest", async () => {
     const asked: string[] = [];
-    using peer = await started({
+    using peer = await serverAndClient({
       invite(call) {
         void call.answer("v=0\r\n", {
           request(request, dialog) {
@@ -179,7 +164,7 @@ describe("requests to the dialog's own handler", () => {
   });
 
   test("without one: the server's handler, OPTIONS by itself, 405 for known and 501 for unknown methods", async () => {
-    using peer = await started({ ...answering, info: (request) => request.reply(200) });
+    using peer = await serverAndClient({ ...answering, info: (request) => request.reply(200) });
     const call = await peer.client.invite();
     call.ack();
     expect((await call.ask("INFO")).status).toBe(200);
@@ -197,7 +182,7 @@ describe("requests to the dialog's own handler", () => {
   });
 
   test("a retransmitted BYE gets its 200 again, though the dialog is gone", async () => {
-    using peer = await started(answering);
+    using peer = await serverAndClient(answering);
     const { client } = peer;
     const call = await client.invite();
     call.ack();

@@ -1,6 +1,7 @@
 /** CANCEL: RFC 3261 s9.2, on the wire. */
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { type Call, CallEnded } from "../../src/index.ts";
+import { serverAndClient } from "../support/server-and-client.ts";
 import { requestText, unique } from "../support/sip-messages.ts";
 import { testServer } from "../support/test-server.ts";
 import { cancelShape, WireClient } from "../support/wire-client.ts";
@@ -10,22 +11,13 @@ setDefaultTimeout(20_000);
 /** A server that keeps each call, after doing `first` with it. */
 async function keeping(first: (call: Call) => void) {
   const calls: Call[] = [];
-  const running = await testServer({
+  const peer = await serverAndClient({
     invite(call) {
       calls.push(call);
       first(call);
     },
   });
-  const client = await WireClient.open(running.address);
-  return {
-    calls,
-    client,
-    server: running.server,
-    [Symbol.dispose]() {
-      client[Symbol.dispose]();
-      running[Symbol.dispose]();
-    },
-  };
+  return { ...peer, calls };
 }
 
 test("before the final response: 200 for it, 487 for the INVITE; the signal is aborted", async () => {
