@@ -39,6 +39,7 @@ export const Fault = {
   RecordRoute: 32,
   Branch: 33,
   StatusCode: 34,
+  NoContentLength: 35,
 } as const;
 /** The number of a fault. */
 export type Fault = (typeof Fault)[keyof typeof Fault];
@@ -79,6 +80,7 @@ const TEXT: readonly (readonly [number, string])[] = [
   [400, "Malformed Record-Route"],
   [400, "Empty Branch After The Magic Cookie"],
   [400, "Malformed Status Code"],
+  [400, "Missing Content-Length"],
 ];
 
 /** The status a request with this fault is answered with. */

@@ -32,7 +32,7 @@ export const BODY_END = 13;
 export const HEADER_COUNT = 14;
 /** Line ends that were a bare LF. */
 export const BARE_LFS = 15;
-/** The value of Content-Length, or -1 when there is none. */
+/** The value of Content-Length; -1 when there is none, -2 when it is malformed, -3 when there are two that differ. */
 export const CONTENT_LENGTH = 16;
 /** The first {@link Fault} found. */
 export const FAULT = 17;

@@ -18,6 +18,8 @@ export interface RequestParts {
   /** The Via's `host:port`. */
   sentBy: string;
   branch: Uint8Array;
+  /** Offers the connection for requests to this end (RFC 5923 s8.1). */
+  alias?: boolean;
   /** Values of From and To, tags included. */
   from: Text;
   to: Text;
@@ -34,6 +36,7 @@ export interface RequestParts {
 const SIP = ascii(" SIP/2.0\r\n");
 const VIA = ascii("Via: SIP/2.0/");
 const BRANCH = ascii(";rport;branch=");
+const ALIAS = ascii(";alias");
 const MAX_FORWARDS = ascii("\r\nMax-Forwards: ");
 const FROM = ascii("\r\nFrom: ");
 const TO = ascii("\r\nTo: ");
@@ -67,6 +70,7 @@ export function writeRequest(arena: Arena, parts: RequestParts): number {
   arena.text(parts.sentBy);
   arena.put(BRANCH);
   arena.put(parts.branch);
+  if (parts.alias) arena.put(ALIAS);
   arena.put(MAX_FORWARDS);
   arena.decimal(parts.maxForwards ?? 70);
   arena.put(FROM);

@@ -24,6 +24,10 @@ import {
   HEADER_COUNT,
   HEADERS_END,
   HEADERS_START,
+  METHOD_END,
+  METHOD_START,
+  REASON_END,
+  REASON_START,
   RECORD_ID,
   RECORD_NAME,
   RECORD_NEXT,
@@ -32,11 +36,33 @@ import {
   RECORD_VALUE_END,
   RECORDS,
   START,
+  URI_END,
+  URI_START,
   USED,
 } from "./layout.ts";
 import { DEFAULT_LIMITS, type Limits } from "./limits.ts";
 import { Message } from "./message.ts";
 import { readStartLine } from "./start-line.ts";
+
+/** The fixed slots that hold offsets a scan has set; 0 where there is nothing. */
+const OFFSETS = [
+  METHOD_START,
+  METHOD_END,
+  URI_START,
+  URI_END,
+  REASON_START,
+  REASON_END,
+  START,
+  HEADERS_START,
+  HEADERS_END,
+  BODY_START,
+  BODY_END,
+];
+
+// What CONTENT_LENGTH holds besides a length.
+const NONE = -1;
+const MALFORMED = -2;
+const DIFFERS = -3;
 
 const Start = 0;
 const StartLine = 1;
@@ -78,7 +104,7 @@ export class Scanner {
       last[id] = 0;
     }
     for (let i = 0; i < FIRST; i++) table[i] = 0;
-    table[CONTENT_LENGTH] = -1;
+    table[CONTENT_LENGTH] = NONE;
     this.#state = Start;
     this.#at = at;
     this.#mark = at;
@@ -258,6 +284,41 @@ export class Scanner {
     return this.message;
   }
 
+  /**
+   * The octets before `offset` were taken away: what was read lies so much nearer to the front now. Good at any state of
+   * a scan.
+   */
+  shift(offset: number): void {
+    const table = this.#table;
+    for (const slot of OFFSETS) if (table[slot] !== 0) table[slot]! -= offset;
+    for (let record = RECORDS; record <= this.#record && record < table.length; record += RECORD_SIZE) {
+      table[record + RECORD_NAME]! -= offset;
+      table[record + RECORD_VALUE]! -= offset;
+      table[record + RECORD_VALUE_END]! -= offset;
+    }
+    this.#at -= offset;
+    this.#mark -= offset;
+  }
+
+  /** What keeps the message from being cut out of a stream by its Content-Length; 0 for nothing (s18.3). */
+  get framingFault(): number {
+    const length = this.#table[CONTENT_LENGTH]!;
+    if (length >= 0) return 0;
+    if (length === NONE) return Fault.NoContentLength;
+    return length === MALFORMED ? Fault.ContentLength : Fault.ContentLengthDiffers;
+  }
+
+  /** Notes a fault, if none was found before. */
+  fault(fault: number): void {
+    this.#fault(fault);
+  }
+
+  /** No more octets of the message will come, or none that are wanted: what was read of the head stands. */
+  cut(bytes: Uint8Array): void {
+    this.message.bytes = bytes;
+    if (this.#state !== Done) this.#endOfDatagram(bytes);
+  }
+
   /** The datagram ended inside the head: what there is of it is closed, so that the fault can be reported. */
   #endOfDatagram(bytes: Uint8Array): void {
     const end = bytes.length;
@@ -323,12 +384,17 @@ export class Scanner {
     const start = table[record + RECORD_VALUE]!;
     const end = table[record + RECORD_VALUE_END]!;
     const value = parseUint32(bytes, start, end);
-    if (value < 0 || value > 0x7fffffff) this.#fault(Fault.ContentLength);
-    else table[CONTENT_LENGTH] = value;
+    if (value < 0 || value > 0x7fffffff) {
+      this.#fault(Fault.ContentLength);
+      table[CONTENT_LENGTH] = MALFORMED;
+    } else if (table[CONTENT_LENGTH]! >= NONE) table[CONTENT_LENGTH] = value;
     if (before !== 0) {
       const otherStart = table[before + RECORD_VALUE]!;
       const otherEnd = table[before + RECORD_VALUE_END]!;
-      if (!equalRanges(bytes, start, end, bytes, otherStart, otherEnd)) this.#fault(Fault.ContentLengthDiffers);
+      if (!equalRanges(bytes, start, end, bytes, otherStart, otherEnd)) {
+        this.#fault(Fault.ContentLengthDiffers);
+        if (table[CONTENT_LENGTH]! >= NONE) table[CONTENT_LENGTH] = DIFFERS;
+      }
     }
   }
 

@@ -202,6 +202,13 @@ export function viasOf(message: Message): Via[] {
   return vias;
 }
 
+/** Whether the top Via offers the sender's connection for requests to it (RFC 5923 s8.1). */
+export function offersAlias(message: Message): boolean {
+  const record = message.first(Header.Via);
+  if (record === 0) return false;
+  return /^[^,]*;\s*alias\s*(?:[;=,]|$)/i.test(message.valueText(record));
+}
+
 function parameterValue(bytes: Uint8Array, start: number, end: number): string | undefined {
   if (start === 0) return undefined;
   const text = latin1(bytes, start, end);

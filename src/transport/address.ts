@@ -3,6 +3,8 @@ import { networkInterfaces } from "node:os";
 
 /** The port of SIP over UDP and TCP when none is given (RFC 3261 s19.1.2). */
 export const SIP_PORT = 5060;
+/** The same over TLS. */
+export const SIPS_PORT = 5061;
 
 const MAPPED = "::ffff:";
 
