@@ -10,16 +10,16 @@ import { machine, versions } from "../bench/load/machine.ts";
 import { SUBJECTS } from "../bench/load/subject.ts";
 import { megabytes, number } from "../bench/load/table.ts";
 import { markdownReport, type Report, terminalReport } from "./report/render.ts";
-import { ROWS, type Row, selectRows } from "./report/rows.ts";
+import { isUdp, LOADS, type Load, ROWS, type Row, selectRows } from "./report/rows.ts";
 import { type RowResult, runRow } from "./report/run-row.ts";
 import type { SippCounters } from "./report/sipp.ts";
 
 const USAGE = `bun run load-report [rows] [options]
-  rows             such as 1-9, 8 or 7,9 (default all)
-  --retrans        let SIPp retransmit (scenarios/invite_bye_retrans.xml)
+  rows             such as 1-9, 8 or 7,9; udp for the rows over UDP, tcp for the others (default all)
+  --retrans        let SIPp retransmit (scenarios/invite_bye_retrans.xml); default rows: udp
   --json FILE      default docs/load-report.json
   --markdown FILE  default docs/load-report.md
-  --server sipp    load SIPp's own UAS instead of viaduct, for comparison`;
+  --server sipp    load SIPp's own UAS instead of viaduct, for comparison; it cannot take UDP and TCP at once`;
 
 /** Why SIPp ended, by its exit code, where the code says more than "a call failed". */
 const EXITS: Record<number, string> = {
@@ -55,7 +55,7 @@ export async function main(argv: string[]): Promise<number> {
   const results: RowResult[] = [];
   for (const row of options.rows) {
     try {
-      results.push(await runWithProgress(row, options, interrupt.signal));
+      results.push(...(await runWithProgress(row, options, interrupt.signal)));
     } catch (error) {
       if (interrupt.signal.aborted) {
         console.error("\ninterrupted: no report written");
@@ -94,11 +94,19 @@ function readOptions(argv: string[]) {
   });
   const server = SUBJECTS.find((name) => name === values.server);
   if (!server) throw new Error(`--server ${values.server}: not one of ${SUBJECTS.join(", ")}`);
-  if (positionals.length > 1) throw new Error(`rows are one word, as in 1-9, 8 or 7,9; not "${positionals.join(" ")}"`);
+  if (positionals.length > 1)
+    throw new Error(`rows are one word, as in 1-9, 8 or 7,tcp; not "${positionals.join(" ")}"`);
+  const isSipp = server === "sipp";
+  const rows =
+    positionals[0] === undefined
+      ? ROWS.filter((row) => (isUdp(row) || !values.retrans) && (row.loads.length === 1 || !isSipp))
+      : selectRows(positionals[0]);
+  const both = rows.find((row) => row.loads.length > 1);
+  if (isSipp && both) throw new Error(`row ${both.id}: SIPp's UAS cannot take UDP and TCP at once`);
   // The report that the documentation shows is the plain one of all rows: other kinds go beside it.
   const name = values.retrans ? "load-report-retrans" : "load-report";
   return {
-    rows: positionals[0] === undefined ? [...ROWS] : selectRows(positionals[0]),
+    rows,
     scenario: values.retrans ? "scenarios/invite_bye_retrans.xml" : "scenarios/invite_bye.xml",
     server,
     json: values.json ?? `docs/${name}.json`,
@@ -111,31 +119,41 @@ async function runWithProgress(
   row: Row,
   options: ReturnType<typeof readOptions>,
   signal: AbortSignal,
-): Promise<RowResult> {
+): Promise<RowResult[]> {
   const show = (text: string): void => {
     if (process.stdout.isTTY) process.stdout.write(`\r\x1b[K${text}`);
   };
-  const head = `row ${row.id}: ${number(row.calls)} calls at ${number(row.rate)}/s`;
+  const head = headOf(row);
   show(`${head}, starting`);
-  const result = await runRow(row, {
+  const results = await runRow(row, {
     server: options.server,
     scenario: options.scenario,
     signal,
     onProgress: (counters, resident) => show(progress(head, counters, resident)),
   });
   show("");
-  console.log(`${head}: ${number(result.successful)} succeeded in ${number(result.seconds, 1)} s`);
-  if (result.failed > 0) {
+  for (const result of results) {
+    console.log(
+      `${headOf(row, [result.load])}: ${number(result.successful)} succeeded in ${number(result.seconds, 1)} s`,
+    );
+    if (result.failed === 0) continue;
     console.log(`  ${number(result.failed)} failed; ${EXITS[result.exitCode] ?? `SIPp ended with ${result.exitCode}`}`);
     for (const line of result.errors) console.log(`  ${line}`);
   }
-  return result;
+  return results;
 }
 
-function progress(head: string, counters: SippCounters | undefined, resident: number | undefined): string {
-  if (!counters) return `${head}, starting`;
-  const { successful, failed, current } = counters;
-  return `${head}: ${number(successful)} done, ${number(failed)} failed, ${number(current)} live, RSS ${megabytes(resident)} MB`;
+function headOf(row: Row, loads: readonly Load[] = row.loads): string {
+  const over = isUdp(row) ? "" : ` over ${loads.map((load) => LOADS[load]).join(" and over ")}`;
+  return `row ${row.id}: ${number(row.calls)} calls at ${number(row.rate)}/s${over}`;
+}
+
+function progress(head: string, counters: SippCounters[], resident: number | undefined): string {
+  if (counters.length === 0) return `${head}, starting`;
+  const sum = (key: "successful" | "failed" | "current"): string =>
+    number(counters.reduce((total, one) => total + one[key], 0));
+  const memory = megabytes(resident);
+  return `${head}: ${sum("successful")} done, ${sum("failed")} failed, ${sum("current")} live, RSS ${memory} MB`;
 }
 
 async function write(path: string, text: string): Promise<void> {

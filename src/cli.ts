@@ -1,11 +1,13 @@
 #!/usr/bin/env bun
 /**
- * The `viaduct` command: reads its settings, runs the server and stops it on a signal.
+ * The `viaduct` command: reads its settings, runs the server, reads certificates again on SIGHUP and stops the server on
+ * SIGINT and SIGTERM.
  *
- * Exit codes: 0 after an orderly stop, 1 after a fault in the server, 2 when it cannot start with these settings, 130
- * and 143 when a second SIGINT or SIGTERM cut the stop short.
+ * Exit codes: 0 after an orderly stop, 1 after a fault in the server, 2 when it cannot start with these settings, 129
+ * when its terminal is gone, 130 and 143 when a second SIGINT or SIGTERM cut the stop short.
  */
 
+import { isatty } from "node:tty";
 import packageJson from "../package.json" with { type: "json" };
 import { ConfigError } from "./config/error.ts";
 import { load } from "./config/load.ts";
@@ -19,13 +21,16 @@ import type { Server } from "./server/serve.ts";
 const VERSION = packageJson.version;
 const EXIT_FAULT = 1;
 const EXIT_SETTINGS = 2;
+const EXIT_HANGUP = 129;
 const SIGNALS = { SIGINT: 130, SIGTERM: 143 } as const;
+/** Standard input, output and error, as far as they were a terminal at the start. */
+const TERMINALS = [0, 1, 2].filter((descriptor) => isatty(descriptor));
 
 const UNKNOWN_HOST = "the host name is not known; choose an address of this machine";
-/** How to get round each reason not to listen, by the error code of the system. */
+/** How to get round each reason not to listen, by the error code of the system. SCHEME stands for the listener's own. */
 const LISTEN_CURES: Readonly<Record<string, string>> = {
   EADDRINUSE: "the port is in use; choose a free port, or stop the program that holds it",
-  EADDRNOTAVAIL: "this machine has no such address; choose one of its own, or udp://0.0.0.0:PORT for all of them",
+  EADDRNOTAVAIL: "this machine has no such address; choose one of its own, or SCHEME://0.0.0.0:PORT for all of them",
   EACCES: "not allowed; choose a port of 1024 or above, or run with the right to use this one",
   ENOENT: UNKNOWN_HOST,
   ENOTFOUND: UNKNOWN_HOST,
@@ -42,16 +47,23 @@ async function main(args: readonly string[]): Promise<void> {
   logFaults(output);
   const server = await start(settings, output).catch(refuse);
   stopOnSignal(server, settings, output);
+  reloadOnHangup(server, settings, output);
   announce(server, settings, config, output);
   observe(server, output);
 }
 
-/** Ends a start that cannot go on, with one line and no stack when the settings are the cause. */
+/**
+ * Ends a start that cannot go on, with one line and no stack when the settings are the cause. The errors of the server
+ * are known by their fields, for its classes may not have been loaded yet.
+ */
 function refuse(error: unknown): never {
-  const { listen, code, message } = error as { listen?: unknown; code?: unknown; message: string };
+  const { listen, code, setting, file, message } = error as Record<string, unknown>;
   if (error instanceof ConfigError) console.error(printable(`viaduct: ${message}`));
   else if (typeof listen === "string" && typeof code === "string") {
-    console.error(printable(`viaduct: listen ${listen}: ${LISTEN_CURES[code] ?? message}`));
+    const cure = LISTEN_CURES[code]?.replace("SCHEME", listen.split(":", 1)[0]!);
+    console.error(printable(`viaduct: listen ${listen}: ${cure ?? message}`));
+  } else if (typeof setting === "string" && typeof file === "string") {
+    console.error(printable(`viaduct: ${setting}: ${message}`));
   } else {
     console.error(error);
     process.exit(EXIT_FAULT);
@@ -74,7 +86,8 @@ function announce(server: Server, settings: Settings, config: string | undefined
   const listen = server.addresses.map(({ transport, address, port }) => {
     return `${transport}://${address.includes(":") ? `[${address}]` : address}:${port}`;
   });
-  output.say(`Viaduct ${VERSION}, ${settings.mode}, listens on ${listen.join(" and ")}. Ctrl-C stops it.`);
+  const all = [...listen.slice(0, -2), listen.slice(-2).join(" and ")].join(", ");
+  output.say(`Viaduct ${VERSION}, ${settings.mode}, listens on ${all}. Ctrl-C stops it.`);
   if (!output.forPeople) output.log.info({ listen, mode: settings.mode, version: VERSION, config }, "listening");
 }
 
@@ -83,7 +96,7 @@ function observe(server: Server, output: Output): void {
   const watch = watchCounters({
     stats: () => server.stats(),
     now,
-    report: (growth) => output.log.warn(growth, "messages were rejected or dropped"),
+    report: (growth) => output.log.warn(growth, "messages or connections were refused, dropped or failed"),
   });
   every(1000, watch.look);
   output.showStatus(() => ({ at: now(), stats: { ...server.stats() }, memory: process.memoryUsage.rss() }));
@@ -103,6 +116,29 @@ function stopOnSignal(server: Server, settings: Settings, output: Output): void 
       void stop(server, settings, signal, output);
     });
   }
+}
+
+/**
+ * SIGHUP has the certificate and its key read again. From a terminal that was closed it means what it always meant, and
+ * ends the server at once: nobody is left to tell, and writing there would fail.
+ */
+function reloadOnHangup(server: Server, settings: Settings, output: Output): void {
+  const { certificate } = settings.tls;
+  process.on("SIGHUP", () => {
+    if (TERMINALS.some((descriptor) => !isatty(descriptor))) {
+      server.closeNow();
+      process.exit(EXIT_HANGUP);
+    }
+    if (certificate === undefined) return output.log.info({}, "SIGHUP: there is no certificate to read again");
+    try {
+      server.reloadCertificates();
+      output.log.info({ certificate }, "the certificate was read again");
+    } catch (error) {
+      const { setting, file, message } = error as { setting?: unknown; file?: unknown; message: string };
+      if (typeof setting !== "string") output.log.error({ err: error }, "the certificate could not be read again");
+      else output.log.error({ setting, file }, `the certificate stays as it was: ${message}`);
+    }
+  });
 }
 
 async function stop(server: Server, settings: Settings, signal: string, output: Output): Promise<void> {

@@ -8,7 +8,10 @@ export type { NameAddr } from "./message/name-addr.ts";
 export { Uri } from "./message/uri.ts";
 export { equalUris } from "./message/uri-compare.ts";
 export type { Via } from "./message/via.ts";
+export { RequestFailed } from "./outgoing/request-failed.ts";
+export type { ResolveSettings } from "./resolve/settings.ts";
 export { type Call, CallEnded, type DialogHandlers } from "./server/call.ts";
+export type { IncomingResponse, RequestOptions } from "./server/client.ts";
 export type { HeaderFields } from "./server/header-lines.ts";
 export type { IncomingRequest, ReplyOptions, Source } from "./server/incoming-request.ts";
 export { ListenError } from "./server/listen.ts";
@@ -16,4 +19,6 @@ export type { Handlers, Log, RequestHandler, ServeOptions } from "./server/optio
 export { type BoundAddress, type Server, type StopOptions, serve } from "./server/serve.ts";
 export type { ServerStats } from "./server/stats.ts";
 export type { TimerSettings } from "./transaction/timers.ts";
+export type { ClientCertificates, StreamSettings, TlsSettings } from "./transport/settings.ts";
+export { TlsFileError } from "./transport/tls/files.ts";
 export type { UdpSettings } from "./transport/udp.ts";

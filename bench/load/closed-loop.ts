@@ -1,25 +1,30 @@
 /**
- * A closed loop of calls over UDP: `concurrency` calls are in flight, and as one ends the next starts in its slot.
+ * A closed loop of calls: `concurrency` calls are in flight, and as one ends the next starts in its slot.
  *
- * A call is INVITE -> (100, 180) -> 200 -> ACK and BYE at once -> 200. Requests go again by RFC 3261 timers A and E and
- * fail after 64*T1 (timers B and F), as a real client's would: a server that loses datagrams shows it in
- * retransmissions and in time, not in a stuck benchmark.
+ * A call is INVITE -> (100, 180) -> 200 -> ACK and BYE at once -> 200. Over UDP requests go again by RFC 3261 timers A
+ * and E; over all transports they fail after 64*T1 (timers B and F), as a real client's would: a server that loses
+ * datagrams shows it in retransmissions and in time, not in a stuck benchmark.
+ *
+ * Calls go over lanes that stay open, or each over a connection of its own. A lane that is lost fails its calls and is
+ * not opened again.
  */
-import { build, type Histogram } from "hdr-histogram-js";
-import { nativeSockets } from "../../src/transport/native.ts";
+import { build } from "hdr-histogram-js";
+import type { TransportName } from "../../src/transport/kinds.ts";
+import { type Lane, type LaneUser, reasonOf } from "./lane.ts";
 import { ackFor, CallSlot, findToTag, KIND, type Response, readResponse, toTag } from "./messages.ts";
+import { openLane } from "./open-lane.ts";
+import { percentiles, type RunOptions, type RunResult } from "./run-result.ts";
 
 /** RFC 3261 T1 and T2 in milliseconds, and the longest a transaction waits for its final response. */
 const T1 = 500;
 const T2 = 4000;
 const GIVE_UP = 64 * T1;
-/** Datagrams gathered before a send: large enough to share a system call, small enough to keep the server fed. */
-const BATCH = 16;
-/** A saturated Bun socket runs no timers, so the receive path looks at the clock once in this many datagrams. */
-const DATAGRAMS_A_CHECK = 256;
+/** A saturated Bun socket runs no timers, so the receive path looks at the clock once in this many messages. */
+const MESSAGES_A_CHECK = 256;
 /** Calls started at once while the loop fills, so that the first burst fits the server's receive buffer. */
 const RAMP = 16;
-const RECEIVE_BUFFER = 4 * 1024 * 1024;
+/** Where a call on a connection of its own says it can be reached: discard, since nothing should come there. */
+const NOWHERE = 9;
 
 const IDLE = 0;
 const CALLING = 1;
@@ -27,73 +32,21 @@ const PROCEEDING = 2;
 const ENDING = 3;
 
 export interface LoopOptions {
+  readonly transport: TransportName;
   /** Host of the server: an IPv4 address. */
   readonly host: string;
   readonly port: number;
   /** Calls in flight, 1 to 9,999. */
   readonly concurrency: number;
-  /** Sockets the calls are spread over. */
-  readonly sockets: number;
+  /** Sockets or connections that the calls are spread over. */
+  readonly connections: number;
+  /** Open a connection for each call instead, and close it behind the call. Default false; not for UDP. */
+  readonly connectionPerCall?: boolean;
+  /** WebSocket messages in binary frames; default in text frames. */
+  readonly binaryFrames?: boolean;
 }
 
-/** One run ends when its calls are done or its seconds are over, and then waits for the calls in flight. */
-export interface RunOptions {
-  /** Stop starting calls after this many. Default: no limit. */
-  readonly calls?: number;
-  /** Stop starting calls after this long. Default: no limit. */
-  readonly seconds?: number;
-  /** Called from the loop each time this many more calls have ended. */
-  readonly every?: number;
-  readonly onEvery?: (ended: number) => void;
-}
-
-/** What a run measured. Times of responses are in microseconds, from the INVITE being queued for sending. */
-export interface RunResult {
-  /** Calls that ended with 200 to BYE. */
-  readonly completed: number;
-  readonly failed: number;
-  /** Why calls failed: a status, or `timeout INVITE`, `timeout BYE`. */
-  readonly failures: Record<string, number>;
-  /** Calls completed each second until the loop stopped starting new ones. */
-  readonly callsPerSecond: number;
-  /** Seconds until the loop stopped starting calls, and until the last one ended. */
-  readonly seconds: number;
-  readonly totalSeconds: number;
-  readonly sent: number;
-  readonly received: number;
-  /** Requests sent again because no answer came in time. */
-  readonly retransmissions: number;
-  /** 200s to INVITE that came again: the server had not seen the ACK. */
-  readonly repeatedOk: number;
-  /** Datagrams that were no response, or to a call long over. */
-  readonly strays: number;
-  /** INVITE to 200. */
-  readonly answer: Percentiles;
-  /** CPU of the generator itself in microseconds. */
-  readonly cpu: { user: number; system: number };
-}
-
-export interface Percentiles {
-  readonly p50: number;
-  readonly p90: number;
-  readonly p95: number;
-  readonly p99: number;
-  readonly p999: number;
-  readonly max: number;
-}
-
-export function percentiles(histogram: Histogram): Percentiles {
-  const at = (p: number): number => histogram.getValueAtPercentile(p);
-  return { p50: at(50), p90: at(90), p95: at(95), p99: at(99), p999: at(99.9), max: histogram.maxValue };
-}
-
-/** One socket and what it is about to send. */
-interface Lane {
-  socket: Bun.udp.ConnectedSocket<"uint8array">;
-  out: Uint8Array[];
-}
-
-/** Opens the sockets. Throws what `Bun.udpSocket` throws. */
+/** Opens the lanes. Rejects when one of them cannot be opened. */
 export async function openLoop(options: LoopOptions): Promise<ClosedLoop> {
   const loop = new ClosedLoop(options);
   await loop.open();
@@ -102,7 +55,10 @@ export async function openLoop(options: LoopOptions): Promise<ClosedLoop> {
 
 export class ClosedLoop {
   readonly #options: LoopOptions;
+  readonly #isReliable: boolean;
   readonly #lanes: Lane[] = [];
+  /** The lane of each slot; `undefined` when it was lost, or between two calls with a connection each. */
+  readonly #laneOf: (Lane | undefined)[] = [];
   readonly #slots: CallSlot[] = [];
   readonly #state: Uint8Array;
   readonly #call: Uint32Array;
@@ -112,11 +68,10 @@ export class ClosedLoop {
   readonly #interval: Float64Array;
   readonly #response: Response = { status: 0, kind: 0, slot: 0, call: 0 };
   readonly #answer = build({ highestTrackableValue: 60_000_000, numberOfSignificantValueDigits: 3 });
+  readonly #callTime = build({ highestTrackableValue: 120_000_000, numberOfSignificantValueDigits: 3 });
   #timer: Timer | undefined;
   #sinceCheck = 0;
-  #flushPlanned = false;
   #lastCall = 0;
-  #closed = false;
 
   // The run.
   #run: RunOptions = {};
@@ -144,6 +99,7 @@ export class ClosedLoop {
     const n = options.concurrency;
     if (!(n >= 1 && n <= 9999)) throw new RangeError(`concurrency ${n} is not in 1..9999`);
     this.#options = options;
+    this.#isReliable = options.transport !== "udp";
     this.#state = new Uint8Array(n);
     this.#call = new Uint32Array(n);
     this.#started = new Float64Array(n);
@@ -153,32 +109,46 @@ export class ClosedLoop {
   }
 
   async open(): Promise<void> {
-    const { host, port, sockets, concurrency } = this.#options;
-    for (let i = 0; i < Math.min(sockets, concurrency); i++) {
-      const socket = await Bun.udpSocket({
-        hostname: host,
-        binaryType: "uint8array",
-        connect: { hostname: host, port },
-        socket: {
-          data: (_, bytes) => this.#receive(bytes),
-          drain: () => this.#flush(),
-          // ICMP errors of a server not there yet or gone: the timers count what it costs.
-          error: () => {},
-        },
-      });
-      // The kernel's own size holds fewer messages than a burst of answers: what it drops would look like the server's loss.
-      nativeSockets()?.setBuffers((socket as unknown as { fd: number }).fd, RECEIVE_BUFFER);
-      this.#lanes.push({ socket, out: [] });
+    const { host, port, transport, connections, connectionPerCall, concurrency } = this.#options;
+    const count = connectionPerCall ? 0 : Math.min(connections, concurrency);
+    for (let i = 0; i < count; i++) {
+      const lane: Lane = openLane(
+        this.#options,
+        this.#user((why) => this.#lost(lane, why)),
+      );
+      this.#lanes.push(lane);
+      await lane.ready;
     }
     const run = (process.pid * 1000 + (Date.now() % 1000)).toString(36);
     for (let slot = 0; slot < concurrency; slot++) {
-      const local = `${host}:${this.#lane(slot).socket.port}`;
-      this.#slots.push(new CallSlot(slot, { server: `${host}:${port}`, local, run }));
+      const lane = this.#lanes[slot % count];
+      this.#laneOf.push(lane);
+      const local = lane?.local ?? `${host}:${NOWHERE}`;
+      this.#slots.push(new CallSlot(slot, { server: `${host}:${port}`, local, transport, run }));
     }
   }
 
-  #lane(slot: number): Lane {
-    return this.#lanes[slot % this.#lanes.length]!;
+  #user(lost: (why: string) => void): LaneUser {
+    return { received: (message) => this.#receive(message), lost };
+  }
+
+  /** Opens the connection of one call. What fails of it fails the call, unless that is over. */
+  #connect(slot: number): void {
+    const call = this.#call[slot]!;
+    const fail = (why: string): void => {
+      if (this.#call[slot] === call && this.#state[slot] !== IDLE) this.#end(slot, why);
+    };
+    const lane = openLane(this.#options, this.#user(fail));
+    this.#laneOf[slot] = lane;
+    lane.ready.catch((error) => fail(reasonOf(error)));
+  }
+
+  #lost(lane: Lane, why: string): void {
+    const slots = [...this.#laneOf.keys()].filter((slot) => this.#laneOf[slot] === lane);
+    for (const slot of slots) this.#laneOf[slot] = undefined;
+    for (const slot of slots) if (this.#state[slot] !== IDLE) this.#end(slot, why);
+    if (this.#starting && this.#laneOf.every((left) => left === undefined)) this.#stopStarting(performance.now());
+    this.#maybeFinish();
   }
 
   /** Runs the loop once; resolves when the last call in flight has ended. One run at a time. */
@@ -196,6 +166,7 @@ export class ClosedLoop {
     this.#failures = {};
     this.#nextReport = options.every ?? Number.POSITIVE_INFINITY;
     this.#answer.reset();
+    this.#callTime.reset();
     this.#cpuBefore = process.cpuUsage();
     return new Promise((resolve) => {
       this.#finish = resolve;
@@ -204,14 +175,14 @@ export class ClosedLoop {
   }
 
   close(): void {
-    this.#closed = true;
     clearInterval(this.#timer);
-    for (const lane of this.#lanes) lane.socket.close();
+    for (const lane of this.#lanes) lane.close();
+    for (const lane of this.#laneOf) lane?.close();
   }
 
   #receive(bytes: Uint8Array): void {
     this.#received++;
-    if (++this.#sinceCheck >= DATAGRAMS_A_CHECK) this.#tick(performance.now());
+    if (++this.#sinceCheck >= MESSAGES_A_CHECK) this.#tick(performance.now());
     const response = this.#response;
     if (!readResponse(bytes, response) || response.slot >= this.#slots.length) {
       this.#strays++;
@@ -243,8 +214,7 @@ export class ClosedLoop {
     messages.setTag(bytes, toTag.start, toTag.end);
     this.#state[slot] = ENDING;
     this.#requestSent[slot] = now;
-    this.#interval[slot] = T1;
-    this.#resendAt[slot] = now + T1;
+    this.#startTimer(slot, now);
     this.#send(slot, messages.ack);
     this.#send(slot, messages.bye);
   }
@@ -257,6 +227,8 @@ export class ClosedLoop {
   }
 
   #begin(slot: number): void {
+    const { connectionPerCall } = this.#options;
+    if (!connectionPerCall && this.#laneOf[slot] === undefined) return;
     this.#startsLeft--;
     this.#inFlight++;
     this.#lastCall = this.#lastCall === 99_999_999 ? 1 : this.#lastCall + 1;
@@ -266,18 +238,31 @@ export class ClosedLoop {
     this.#call[slot] = this.#lastCall;
     this.#state[slot] = CALLING;
     this.#started[slot] = this.#requestSent[slot] = now;
-    this.#interval[slot] = T1;
-    this.#resendAt[slot] = now + T1;
+    this.#startTimer(slot, now);
+    if (connectionPerCall) this.#connect(slot);
     this.#send(slot, messages.invite);
+  }
+
+  /** Timers A and E start with T1; over a reliable transport there is only the end of waiting. */
+  #startTimer(slot: number, now: number): void {
+    const interval = this.#isReliable ? GIVE_UP : T1;
+    this.#interval[slot] = interval;
+    this.#resendAt[slot] = now + interval;
   }
 
   #end(slot: number, failure?: string): void {
     this.#state[slot] = IDLE;
     this.#inFlight--;
-    if (failure === undefined) this.#completed++;
-    else {
+    if (failure === undefined) {
+      this.#completed++;
+      this.#callTime.recordValue(Math.max(1, Math.round((performance.now() - this.#started[slot]!) * 1000)));
+    } else {
       this.#failed++;
       this.#failures[failure] = (this.#failures[failure] ?? 0) + 1;
+    }
+    if (this.#options.connectionPerCall) {
+      this.#laneOf[slot]?.close();
+      this.#laneOf[slot] = undefined;
     }
     if (this.#completed + this.#failed >= this.#nextReport) {
       this.#run.onEvery?.(this.#nextReport);
@@ -288,34 +273,8 @@ export class ClosedLoop {
   }
 
   #send(slot: number, bytes: Uint8Array): void {
-    const { out } = this.#lane(slot);
-    out.push(bytes);
     this.#sent++;
-    if (out.length >= BATCH) this.#flushLane(this.#lane(slot));
-    else if (!this.#flushPlanned) {
-      this.#flushPlanned = true;
-      setImmediate(() => {
-        this.#flushPlanned = false;
-        this.#flush();
-      });
-    }
-  }
-
-  #flush(): void {
-    for (const lane of this.#lanes) if (lane.out.length > 0) this.#flushLane(lane);
-  }
-
-  #flushLane(lane: Lane): void {
-    if (this.#closed) return;
-    let taken = 0;
-    try {
-      taken = lane.socket.sendMany(lane.out);
-    } catch {
-      // An ICMP error of an earlier datagram; what was lost with it the timers send again.
-      taken = lane.out.length;
-    }
-    // What the kernel did not take is copied, since its slot may be patched for the next call before it goes.
-    lane.out = taken === lane.out.length ? [] : lane.out.slice(taken).map((bytes) => bytes.slice());
+    this.#laneOf[slot]?.send(bytes);
   }
 
   /** Fills the loop, sends again what is overdue, and sees when the run is over. */
@@ -329,14 +288,15 @@ export class ClosedLoop {
     for (let slot = 0; slot < slots; slot++) {
       if (this.#state[slot] !== IDLE && now >= this.#resendAt[slot]!) this.#overdue(slot, now);
     }
-    this.#flush();
+    // A saturated UDP socket runs no end of the turn either.
+    for (const lane of this.#lanes) lane.flush();
     this.#maybeFinish();
   }
 
   /** Timers A, B, E and F (RFC 3261 s17.1.1.2, s17.1.2.2). After a 1xx an INVITE is not sent again. */
   #overdue(slot: number, now: number): void {
     const state = this.#state[slot]!;
-    if (now - this.#requestSent[slot]! >= GIVE_UP) {
+    if (this.#isReliable || now - this.#requestSent[slot]! >= GIVE_UP) {
       this.#end(slot, state === ENDING ? "timeout BYE" : "timeout INVITE");
       return;
     }
@@ -361,7 +321,7 @@ export class ClosedLoop {
     if (this.#starting && this.#startsLeft <= 0) this.#stopStarting(now);
     if (this.#starting) return;
     clearInterval(this.#timer);
-    this.#flush();
+    for (const lane of this.#lanes) lane.flush();
     const seconds = (this.#stoppedAt - this.#startedAt) / 1000;
     const totalSeconds = (now - this.#startedAt) / 1000;
     // A run of so many calls is timed to its last call; one of so many seconds, to the end of those seconds.
@@ -381,6 +341,7 @@ export class ClosedLoop {
       repeatedOk: this.#repeatedOk,
       strays: this.#strays,
       answer: percentiles(this.#answer),
+      callTime: percentiles(this.#callTime),
       cpu: process.cpuUsage(this.#cpuBefore),
     });
   }

@@ -2,8 +2,9 @@
  * The load generator's process: `bun bench/load/generator.ts`, driven over IPC by {@link startGenerator}.
  * It runs apart from the benchmark so that it can be pinned to a core of its own.
  */
-import { type LoopOptions, openLoop, type RunResult } from "./closed-loop.ts";
+import { type LoopOptions, openLoop } from "./closed-loop.ts";
 import { command, type Pin } from "./process.ts";
+import type { RunResult } from "./run-result.ts";
 
 /** Asks the generator to run its loop once. */
 interface Ask {

@@ -1,14 +1,16 @@
 /** Measures one server under the closed loop: warm-up, then the run between two looks at the process from outside. */
-import type { RunResult } from "./closed-loop.ts";
+
+import type { LoopOptions } from "./closed-loop.ts";
 import { type Generator, startGenerator } from "./generator.ts";
-import { cpuOf, freeUdpPort, memoryOf } from "./process.ts";
+import { cpuOf, freePort, memoryOf } from "./process.ts";
+import type { RunResult } from "./run-result.ts";
 import { type Subject, type SubjectName, startSubject } from "./subject.ts";
 
 export interface MeasureOptions {
   readonly calls: number | undefined;
   readonly seconds: number | undefined;
-  readonly concurrency: number;
-  readonly sockets: number;
+  /** How the generator reaches the server. */
+  readonly load: Omit<LoopOptions, "host" | "port">;
   /** Seconds of calls before the run; 0 for none. */
   readonly warmup: number;
   /** Seconds from the end of the run to the last look at memory. */
@@ -40,13 +42,17 @@ export interface CallsResult {
 /** Starts the server and a generator, measures, and ends both. Rejects when one of them cannot start or dies. */
 export async function measure(name: SubjectName, options: MeasureOptions): Promise<CallsResult> {
   const pin = (core: number) => (options.pinned ? { core } : undefined);
-  const port = await freeUdpPort();
-  const subject = await startSubject(name, { port, pin: pin(0), gcLog: options.gcLog });
+  const port = await freePort();
+  const subject = await startSubject(name, {
+    port,
+    transports: [options.load.transport],
+    pin: pin(0),
+    gcLog: options.gcLog,
+  });
   options.onSubject?.(subject);
   let generator: Generator | undefined;
   try {
-    const { concurrency, sockets } = options;
-    generator = await startGenerator({ host: "127.0.0.1", port, concurrency, sockets }, pin(1));
+    generator = await startGenerator({ host: "127.0.0.1", port, ...options.load }, pin(1));
     return await run(subject, generator, options);
   } finally {
     generator?.stop();

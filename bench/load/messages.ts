@@ -5,11 +5,15 @@
  * A {@link CallSlot} owns one INVITE, one ACK and one BYE. Starting the next call in a slot rewrites eight digits in
  * nine places; answering a 200 copies its To tag to the end of ACK and BYE, where To is the last header but one.
  */
+import type { TransportName } from "../../src/transport/kinds.ts";
 
 /** Digits of a slot in a branch: at most 10,000 calls in flight. */
 export const SLOT_DIGITS = 4;
 /** Digits of a call number: at most 100 million calls a run. */
 export const CALL_DIGITS = 8;
+
+/** Where the media would go; nothing is sent there. */
+const MEDIA = "127.0.0.1";
 
 /** What a branch says its request is: the octet after the branch's prefix. */
 export const KIND = { invite: 0x49, ack: 0x41, bye: 0x42 } as const;
@@ -33,6 +37,7 @@ export interface Endpoints {
   readonly server: string;
   /** Host and port of the generator's socket, for Via, From and Contact. */
   readonly local: string;
+  readonly transport: TransportName;
   /** A word that makes Call-IDs of this run unlike those of another. */
   readonly run: string;
 }
@@ -43,7 +48,7 @@ function head(kind: "INVITE" | "ACK" | "BYE", slot: number, at: Endpoints): stri
   const branch = `${PREFIX}${kind[0]}${place}${ZEROS}`;
   return [
     `${kind} sip:service@${at.server} SIP/2.0`,
-    `Via: SIP/2.0/UDP ${at.local};branch=${branch}`,
+    `Via: SIP/2.0/${at.transport.toUpperCase()} ${at.local};branch=${branch}`,
     "Max-Forwards: 70",
     `From: "Load" <sip:load@${at.local}>;tag=f${ZEROS}`,
     `Call-ID: ${ZEROS}-${place}-${at.run}@${at.local}`,
@@ -52,12 +57,11 @@ function head(kind: "INVITE" | "ACK" | "BYE", slot: number, at: Endpoints): stri
 }
 
 function inviteText(slot: number, at: Endpoints): string {
-  const host = at.local.slice(0, at.local.lastIndexOf(":"));
   const sdp = [
     "v=0",
-    `o=load 53655765 2353687637 IN IP4 ${host}`,
+    `o=load 53655765 2353687637 IN IP4 ${MEDIA}`,
     "s=-",
-    `c=IN IP4 ${host}`,
+    `c=IN IP4 ${MEDIA}`,
     "t=0 0",
     "m=audio 6000 RTP/AVP 0",
     "a=rtpmap:0 PCMU/8000",
@@ -66,12 +70,18 @@ function inviteText(slot: number, at: Endpoints): string {
   return [
     head("INVITE", slot, at),
     `To: <sip:service@${at.server}>`,
-    `Contact: <sip:load@${at.local}>`,
+    `Contact: <sip:load@${at.local}${transportParameter(at.transport)}>`,
     "Content-Type: application/sdp",
     `Content-Length: ${sdp.length}`,
     "",
     sdp,
   ].join("\r\n");
+}
+
+/** Nothing for UDP, which is the default of a SIP URI; `ws` for both kinds of WebSocket (RFC 7118 s5.3). */
+function transportParameter(transport: TransportName): string {
+  if (transport === "udp") return "";
+  return `;transport=${transport === "wss" ? "ws" : transport}`;
 }
 
 /** The indexes of the call number in a template: branch, From tag, Call-ID. */

@@ -38,10 +38,18 @@ export function memoryOf(pid: number): Memory | undefined {
   return Number.isNaN(resident) ? undefined : { resident, peak: kilobytes("VmHWM") * 1024 };
 }
 
-/** Whether some process holds UDP `port` on an IPv4 address, by the kernel's own list. */
-export function udpPortBound(port: number): boolean {
+/** Whether some process holds UDP `port`, or listens on TCP `port`, on an IPv4 address, by the kernel's own list. */
+export function portBound(protocol: "udp" | "tcp", port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
-  return new RegExp(`^\\s*\\d+: [0-9A-F]{8}:${hex} `, "m").test(read("/proc/net/udp") ?? "");
+  // A TCP socket that listens has no peer and the state 0A.
+  const peer = protocol === "tcp" ? "00000000:0000 0A " : "";
+  return new RegExp(`^\\s*\\d+: [0-9A-F]{8}:${hex} ${peer}`, "m").test(read(`/proc/net/${protocol}`) ?? "");
+}
+
+/** Files and sockets this process may have open, and those it starts; `undefined` where it cannot be seen. */
+export function openFileLimit(): number | undefined {
+  const limit = /^Max open files\s+(\d+)/m.exec(read("/proc/self/limits") ?? "")?.[1];
+  return limit === undefined ? undefined : Number(limit);
 }
 
 function read(path: string): string | undefined {
@@ -67,6 +75,19 @@ export function cannotPin(): string | undefined {
 /** `argv`, on the core of `pin` when there is one. taskset replaces itself, so the process id is that of `argv`. */
 export function command(argv: string[], pin?: Pin): string[] {
   return pin ? ["taskset", "-c", String(pin.core), ...argv] : argv;
+}
+
+/** A port on 127.0.0.1 that was free a moment ago, for UDP and for TCP. */
+export async function freePort(): Promise<number> {
+  for (;;) {
+    const port = await freeUdpPort();
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      return port;
+    } catch (error) {
+      if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
+    }
+  }
 }
 
 /** A UDP port on 127.0.0.1 that was free a moment ago. */

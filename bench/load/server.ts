@@ -1,6 +1,6 @@
 /**
- * The server under test as a process of its own: `bun bench/load/server.ts --port N [--host 127.0.0.1]`. A full UAS on
- * UDP, told over IPC to give its counters, to reset its gauges and to stop. It says `{ ready: true }` when it listens.
+ * The server under test as a process of its own: `bun bench/load/server.ts --listen udp://127.0.0.1:5060 ...`. A full
+ * UAS, told over IPC to give its counters, to reset its gauges and to stop. It says `{ ready: true }` when it listens.
  */
 import { parseArgs } from "node:util";
 import { fullUas } from "../../src/apps/full-uas.ts";
@@ -20,11 +20,20 @@ export type ServerAnswer =
 
 if (import.meta.main) {
   const { values } = parseArgs({
-    options: { port: { type: "string", default: "5060" }, host: { type: "string", default: "127.0.0.1" } },
+    options: {
+      listen: { type: "string", multiple: true, default: ["udp://127.0.0.1:5060"] },
+      certificate: { type: "string" },
+      key: { type: "string" },
+      "connections-per-address": { type: "string" },
+    },
   });
   const say = (answer: ServerAnswer): void => void process.send?.(answer);
   try {
-    const server = await serve({ listen: [`udp://${values.host}:${values.port}`], ...fullUas() });
+    const { listen, certificate, key: privateKey } = values;
+    const tls = certificate === undefined ? {} : { tls: { certificate, privateKey } };
+    const perAddress = values["connections-per-address"];
+    const streams = perAddress === undefined ? {} : { connectionsPerAddress: Number(perAddress) };
+    const server = await serve({ listen, ...tls, streams, ...fullUas() });
     // Counters and gauges are read through a loose shape, so that the benchmark outlives a change of their names.
     const gauges = server as unknown as { stats?(): object; resetStats?(): void };
     const stop = async (): Promise<never> => {

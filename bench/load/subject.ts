@@ -1,12 +1,18 @@
 /** The server under test, ours or SIPp's, behind one face. Each is a process on 127.0.0.1, pinned when asked. */
+
+import { isSecure, type TransportName } from "../../src/transport/kinds.ts";
 import { GC_LOG_ENVIRONMENT, GcLog } from "./gc-log.ts";
-import { command, type Pin, udpPortBound } from "./process.ts";
+import { command, type Pin, portBound } from "./process.ts";
 import type { ServerAnswer, ServerAsk } from "./server.ts";
 
 /** Milliseconds a server may take to listen, to answer a question and to stop. */
 const PATIENCE = 10_000;
 /** Buffers for SIPp: its own default of 65,535 bytes overflows before its processor is busy. */
 export const SIPP_BUFFER = 4 * 1024 * 1024;
+/** The certificate that the server shows over TLS: one of the tests'. Nobody verifies it here. */
+const CERTIFICATE = "test/fixtures/tls/server.pem";
+const PRIVATE_KEY = "test/fixtures/tls/server.key";
+const PROJECT = `${import.meta.dir}/../..`;
 
 export interface Subject {
   readonly name: string;
@@ -26,7 +32,11 @@ export interface Subject {
 
 export interface SubjectOptions {
   readonly port: number;
+  /** What to listen on, all on the same port. Default UDP alone; SIPp has one, UDP or TCP. */
+  readonly transports?: readonly TransportName[];
   readonly pin?: Pin;
+  /** Connections that ours takes from one address. Default: its own. */
+  readonly connectionsPerAddress?: number | undefined;
   /** Read the collector's pauses from stderr. Default false. */
   readonly gcLog?: boolean;
 }
@@ -39,11 +49,15 @@ export function startSubject(name: SubjectName, options: SubjectOptions): Promis
   return name === "sipp" ? startSipp(options) : startViaduct(options);
 }
 
-async function startViaduct({ port, pin, gcLog = false }: SubjectOptions): Promise<Subject> {
-  const argv = [process.execPath, `${import.meta.dir}/server.ts`, "--port", String(port)];
+async function startViaduct(options: SubjectOptions): Promise<Subject> {
+  const { port, pin, transports = ["udp"], connectionsPerAddress, gcLog = false } = options;
+  const argv = ["bench/load/server.ts", ...transports.flatMap((name) => ["--listen", `${name}://127.0.0.1:${port}`])];
+  if (transports.some(isSecure)) argv.push("--certificate", CERTIFICATE, "--key", PRIVATE_KEY);
+  if (connectionsPerAddress) argv.push("--connections-per-address", `${connectionsPerAddress}`);
   const log = new GcLog();
   let waiting = Promise.withResolvers<ServerAnswer>();
-  const child = Bun.spawn(command(argv, pin), {
+  const child = Bun.spawn(command([process.execPath, ...argv], pin), {
+    cwd: PROJECT,
     stdio: ["ignore", "inherit", gcLog ? "pipe" : "inherit"],
     env: { ...process.env, ...(gcLog ? GC_LOG_ENVIRONMENT : {}) },
     ipc: (answer: ServerAnswer) => waiting.resolve(answer),
@@ -63,7 +77,7 @@ async function startViaduct({ port, pin, gcLog = false }: SubjectOptions): Promi
     name: "viaduct",
     pid: child.pid,
     port,
-    command: command(["bun", "bench/load/server.ts", "--port", String(port)], pin).join(" "),
+    command: command(["bun", ...argv], pin).join(" "),
     async stats() {
       const answer = await ask("stats");
       return "stats" in answer ? answer.stats : {};
@@ -80,13 +94,19 @@ async function startViaduct({ port, pin, gcLog = false }: SubjectOptions): Promi
   };
 }
 
-async function startSipp({ port, pin }: SubjectOptions): Promise<Subject> {
+async function startSipp({ port, pin, transports = ["udp"] }: SubjectOptions): Promise<Subject> {
+  const protocol = transports[0];
+  if (transports.length !== 1 || (protocol !== "udp" && protocol !== "tcp")) {
+    throw new Error(`SIPp's UAS listens on udp or on tcp, not on ${transports.join(" and ")}`);
+  }
   const argv = ["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", String(port), "-nostdin"];
+  // "One socket" is said of a client: as a server it takes any number of connections.
+  if (protocol === "tcp") argv.push("-t", "t1");
   // Without its watchdog, which ends SIPp after ten slow turns, as a saturated one has.
   argv.push("-buff_size", String(SIPP_BUFFER), "-watchdog_interval", "0");
   const child = Bun.spawn(command(argv, pin), { stdio: ["ignore", "ignore", "ignore"] });
   const deadline = performance.now() + PATIENCE;
-  while (!udpPortBound(port)) {
+  while (!portBound(protocol, port)) {
     if (child.exitCode !== null) throw new Error(`SIPp's UAS ended with ${child.exitCode}`);
     if (performance.now() > deadline) {
       await end(child);

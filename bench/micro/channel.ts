@@ -7,6 +7,9 @@ const ROOM = 1024;
 
 export class RecordingChannel implements Channel {
   readonly transport = "UDP";
+  readonly isOpen = true;
+  readonly isOnlyWay = false;
+  readonly dependants = null;
   readonly reliable = false;
   readonly arena = new Arena();
   /** Messages sent since the channel was emptied. */

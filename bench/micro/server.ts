@@ -11,13 +11,13 @@ import { Method } from "../../src/message/method.ts";
 import { writeResponse } from "../../src/message/response.ts";
 import { Scanner } from "../../src/message/scanner.ts";
 import { TokenSource } from "../../src/message/token-source.ts";
+import { DEFAULT_RESOLVE, Locator } from "../../src/resolve/locator.ts";
 import { UasCore } from "../../src/server/core.ts";
 import { Endpoint } from "../../src/server/endpoint.ts";
 import type { Log } from "../../src/server/options.ts";
 import { TimerWheel } from "../../src/time/wheel.ts";
 import { TransactionLayer } from "../../src/transaction/layer.ts";
 import { timersFrom } from "../../src/transaction/timers.ts";
-import type { UdpSocket } from "../../src/transport/udp.ts";
 import { RecordingChannel } from "./channel.ts";
 
 /** `serve()`'s own defaults on a small machine. */
@@ -40,26 +40,32 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error: (fields, message)
 export function fullServer(): Subject {
   let time = 0;
   const wheel = new TimerWheel(time, TRANSACTIONS + DIALOGS);
+  const channel = new RecordingChannel();
   const core = new UasCore({
     handlers: fullUas(),
     wheel,
     timers: timersFrom(),
     tokens: new TokenSource(),
     log: silent,
+    locator: new Locator({
+      settings: DEFAULT_RESOLVE,
+      clock: { now: () => time },
+      random: Math.random,
+      supported: () => true,
+    }),
+    channelTo: () => channel,
     transactions: TRANSACTIONS,
     dialogs: DIALOGS,
     software: undefined,
   });
   const endpoint = new Endpoint(core, DEFAULT_LIMITS, { now: () => time }, wheel, silent);
-  const channel = new RecordingChannel();
   return {
     channel,
     get live() {
       return core.layer.pool.live;
     },
     datagram(bytes, address, port) {
-      // Whatever it is told, the endpoint uses no more of a socket than its channel.
-      endpoint.datagram(bytes, channel as unknown as UdpSocket, address, port);
+      endpoint.datagram(bytes, channel, address, port);
     },
     pass(milliseconds) {
       time += milliseconds;
@@ -100,6 +106,8 @@ export function bareServer(): Subject {
       },
       response() {},
       strayResponse() {},
+      transportFailed() {},
+      unreachable() {},
       timeout() {},
     },
     ceiling: TRANSACTIONS,

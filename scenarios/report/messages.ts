@@ -6,7 +6,7 @@
  * what SIPp did before it came to read. A repeated response does not count again.
  */
 import { build, type Histogram } from "hdr-histogram-js";
-import { type Percentiles, percentiles } from "../../bench/load/closed-loop.ts";
+import { type Percentiles, percentiles } from "../../bench/load/run-result.ts";
 
 /** The responses that are timed, by status. */
 export const TIMED = [100, 180, 200] as const;

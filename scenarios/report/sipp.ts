@@ -2,12 +2,15 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SIPP_BUFFER } from "../../bench/load/subject.ts";
-import type { Row } from "./rows.ts";
+import type { Load, Row } from "./rows.ts";
 
 /** Seconds after which SIPp starts no more calls; it ends when those in flight have. */
 export const TIMEOUT = 180;
 /** Milliseconds a call waits for a message before it has failed: 64*T1, RFC 3261 timers B and F. */
 export const RECEIVE_TIMEOUT = 32_000;
+
+/** Connections of one SIPp at once: its own 50,000 may be more than it is allowed to open. */
+const MAX_SOCKETS = 10_000;
 
 /** The files SIPp is told to write, in the folder it is given. */
 const FILES = { stat: "stat.csv", screen: "screen.log", messages: "messages.tsv", errors: "errors.log" } as const;
@@ -15,6 +18,7 @@ const FILES = { stat: "stat.csv", screen: "screen.log", messages: "messages.tsv"
 /** Where a row goes and with which call. */
 export interface SippRun {
   readonly row: Row;
+  readonly load: Load;
   readonly port: number;
   /** Path of the scenario. */
   readonly scenario: string;
@@ -28,22 +32,20 @@ export interface SippRun {
  * - `-i 127.0.0.1`: Via and Contact name loopback, whatever the host's own name resolves to.
  * - `-recv_timeout`: without it a call that lost a message waits for ever, and SIPp with it.
  * - `-l`: SIPp holds its rate back at three times the rate times the call's length, which it takes for zero here.
- * - `-buff_size`: its socket's default of 64 KB loses responses while SIPp sends a burst of INVITEs.
+ * - `-buff_size`: the default of 64 KB of a UDP socket loses responses while SIPp sends a burst of INVITEs. Not for TCP, where
+ *   SIPp takes a buffer of that size for each read of each connection.
+ * - `-watchdog_interval`: SIPp would end itself after some slow turns, and binding a socket for each call makes them slow.
  * - `-trace_shortmsg` instead of `-trace_rtt`: the latter is in SIPp's own clock of 1 to 4 ms, the former in microseconds.
  */
-export function sippArguments({ row, port, scenario, folder }: SippRun): string[] {
+export function sippArguments({ row, load, port, scenario, folder }: SippRun): string[] {
   const at = (file: string): string => join(folder, file);
   const argv = ["sipp", `127.0.0.1:${port}`, "-i", "127.0.0.1", "-sf", scenario];
+  if (load !== "u1") argv.push("-t", load);
+  if (load === "tn") argv.push("-max_socket", `${MAX_SOCKETS}`, "-watchdog_interval", "0");
   argv.push("-m", `${row.calls}`, "-r", `${row.rate}`, "-rp", "1000", "-l", `${Math.max(1000, row.rate * 2)}`);
-  argv.push(
-    "-timeout",
-    `${TIMEOUT}s`,
-    "-recv_timeout",
-    `${RECEIVE_TIMEOUT}`,
-    "-buff_size",
-    `${SIPP_BUFFER}`,
-    "-nostdin",
-  );
+  argv.push("-timeout", `${TIMEOUT}s`, "-recv_timeout", `${RECEIVE_TIMEOUT}`);
+  if (load === "u1") argv.push("-buff_size", `${SIPP_BUFFER}`);
+  argv.push("-nostdin");
   argv.push("-trace_err", "-error_file", at(FILES.errors), "-trace_stat", "-fd", "1", "-stf", at(FILES.stat));
   argv.push("-trace_screen", "-screen_file", at(FILES.screen));
   argv.push("-trace_shortmsg", "-shortmessage_file", at(FILES.messages));

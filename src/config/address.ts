@@ -1,18 +1,46 @@
-/** The addresses that settings hold: where to listen and what to advertise. Nothing here resolves or opens anything. */
+/**
+ * The addresses that settings hold: where to listen, what to advertise and which DNS server to ask. Nothing here resolves
+ * or opens anything.
+ */
 
 import { isIPv4, isIPv6 } from "node:net";
-import { SIP_PORT } from "../transport/address.ts";
+import { defaultPort, type TransportName, transportName } from "../transport/kinds.ts";
+
+const DNS_PORT = 53;
+
+/** A listening address taken apart. */
+export interface Listener {
+  readonly transport: TransportName;
+  /** IPv6 in brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** What peers are told of this listener, as it was given. */
+  readonly advertise: string | undefined;
+}
 
 /**
- * A listening address with its port filled in.
- * @param text `udp://HOST[:PORT]`; an IPv6 host in brackets; the scheme in any letter case.
- * @returns `udp://HOST:PORT`, or `undefined` when `text` is no such address.
+ * Takes a listening address apart.
+ * @param text `SCHEME://HOST[:PORT][?advertise=HOST[:PORT]]` with `udp`, `tcp`, `tls`, `ws` or `wss` as SCHEME, in any
+ *   letter case; an IPv6 host in brackets. Without a port it is the transport's own: 5060, 5061 for `tls`, 80 for `ws`
+ *   and 443 for `wss` (RFC 3261 s18.2.2, RFC 7118 s5.2).
+ * @returns `undefined` when `text` is no such address.
  */
+export function readListen(text: string): Listener | undefined {
+  const parts = /^([a-z]+):\/\/([^?]*)(?:\?advertise=(.*))?$/is.exec(text);
+  const transport = parts === null ? undefined : transportName(parts[1]!);
+  const found = parts === null ? undefined : parseHostPort(parts[2]!);
+  if (transport === undefined || found === undefined) return undefined;
+  const advertise = parts![3];
+  if (advertise !== undefined && parseAdvertise(advertise) === undefined) return undefined;
+  return { transport, host: found.host, port: found.port ?? defaultPort(transport), advertise };
+}
+
+/** A listening address as {@link readListen} takes it, with its scheme in lower case and its port filled in. */
 export function parseListen(text: string): string | undefined {
-  const scheme = /^udp:\/\//i.exec(text);
-  if (scheme === null) return undefined;
-  const found = parseHostPort(text.slice(scheme[0].length));
-  return found === undefined ? undefined : `udp://${found.host}:${found.port ?? SIP_PORT}`;
+  const found = readListen(text);
+  if (found === undefined) return undefined;
+  const query = found.advertise === undefined ? "" : `?advertise=${found.advertise}`;
+  return `${found.transport}://${found.host}:${found.port}${query}`;
 }
 
 /**
@@ -26,6 +54,24 @@ export function parseAdvertise(text: string): string | undefined {
   if (found === undefined || found.port === 0 || found.host === "0.0.0.0") return undefined;
   if (/^\[[0:]+\]$/.test(found.host) || found.host.includes("%")) return undefined;
   return text;
+}
+
+/** Whether an address to advertise, right by {@link parseAdvertise}, names a port. */
+export function hasPort(advertise: string): boolean {
+  return parseHostPort(advertise)?.port !== undefined;
+}
+
+/**
+ * The address of a DNS server with its port filled in.
+ * @param text a numeric `HOST` or `HOST:PORT`, an IPv6 one in brackets; port 53 when left out, and never 0. A zone
+ *   (`fe80::1%eth0`) is refused, for Bun's resolver loses it.
+ * @returns `HOST:PORT`, or `undefined` when `text` is no such address.
+ */
+export function parseNameserver(text: string): string | undefined {
+  const found = parseHostPort(text);
+  if (found === undefined || found.port === 0 || found.host.includes("%")) return undefined;
+  if (!found.host.startsWith("[") && !isIPv4(found.host)) return undefined;
+  return `${found.host}:${found.port ?? DNS_PORT}`;
 }
 
 function parseHostPort(text: string): { host: string; port: number | undefined } | undefined {

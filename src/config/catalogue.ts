@@ -1,7 +1,8 @@
 /** The schema read as a list: what flags, `--help`, messages and the documentation are made from. */
 
 import type { z } from "zod";
-import { type About, abouts, headings, schema } from "./schema.ts";
+import { type About, abouts, headings } from "./field.ts";
+import { schema } from "./schema.ts";
 
 /** One setting. */
 export interface Setting extends About {
@@ -11,8 +12,8 @@ export interface Setting extends About {
   readonly section: string;
   /** The key with its section: `timers.t1`. */
   readonly name: string;
-  /** Whether a flag's text is to be read as a number. */
-  readonly numeric: boolean;
+  /** What a flag's text is to be read as. */
+  readonly kind: "number" | "boolean" | "text";
   /** Whether the flag may be given more than once. */
   readonly repeatable: boolean;
   /** The default; `undefined` when {@link About.otherwise} says it in words. */
@@ -46,7 +47,7 @@ export function settingAt(path: readonly PropertyKey[]): Setting | undefined {
 /** The default as people read it. */
 export function defaultText(setting: Setting): string {
   if (setting.otherwise !== undefined) return setting.otherwise;
-  return Array.isArray(setting.initial) ? setting.initial.join(", ") : String(setting.initial);
+  return String(setting.initial);
 }
 
 function readSections(): Section[] {
@@ -67,10 +68,17 @@ function readSections(): Section[] {
 
 function readSetting(section: string, key: string, field: z.core.$ZodType): Setting {
   const about = abouts.get(field)!;
-  const type = unwrap(field)._zod.def.type;
+  const { type } = unwrap(field)._zod.def;
+  const kind = type === "number" || type === "boolean" ? type : "text";
   const initial = field._zod.def.type === "default" ? (field as z.ZodDefault).def.defaultValue : undefined;
   const name = section === "" ? key : `${section}.${key}`;
-  return { ...about, key, section, name, numeric: type === "number", repeatable: Array.isArray(initial), initial };
+  return { ...about, key, section, name, kind, repeatable: takesArray(field), initial };
+}
+
+function takesArray(field: z.core.$ZodType): boolean {
+  const def = unwrap(field)._zod.def as { type: string; in?: z.core.$ZodType; options?: z.core.$ZodType[] };
+  if (def.in !== undefined) return takesArray(def.in);
+  return def.type === "array" || (def.options?.some(takesArray) ?? false);
 }
 
 /** The schema inside of what gives defaults. */

@@ -20,8 +20,13 @@ overrides the file, and the file overrides the default, setting by setting. \`--
 \`--version\` prints the version and exits.
 
 A flag has the name of its setting: \`t1\` in \`[timers]\` is \`--t1\`. Times and sizes are plain numbers in the unit that the
-table names. A setting that is wrong or not known, a file that cannot be read and an address that cannot be listened on
-end the start with one line on stderr and exit code 2.`;
+table names; \`true\` and \`false\` are written out in flags too, as in \`--verify-servers false\`. A relative path in the
+TOML file starts from the folder of that file, and one in a flag from the working directory. A setting that is wrong or
+not known, a file that cannot be read or used and an address that cannot be listened on end the start with one line on
+stderr and exit code 2.
+
+SIGHUP reads the certificate and its key again: new connections get them, open ones stay as they are, and files that
+cannot be used are logged and change nothing. SIGINT and SIGTERM stop the server in order, and a second one at once.`;
 
 function sectionText(section: Section): string {
   const where = section.name === "" ? "At the top of the file." : `In the table \`[${section.name}]\`.`;
@@ -40,14 +45,10 @@ function exampleText(): string {
   const tables = sections.map((section) => {
     const lines = section.settings
       .filter((s) => s.otherwise === undefined)
-      .map((s) => `${s.key} = ${value(s.initial)}`);
+      .map((s) => `${s.key} = ${JSON.stringify(s.initial)}`);
     return [...(section.name === "" ? [] : [`[${section.name}]`]), ...lines].join("\n");
   });
   return `## A file with every constant default\n\n\`\`\`toml\n${tables.join("\n\n")}\n\`\`\``;
-}
-
-function value(initial: unknown): string {
-  return Array.isArray(initial) ? `[${initial.map(value).join(", ")}]` : JSON.stringify(initial);
 }
 
 if (import.meta.main) await Bun.write(DOCUMENT, settingsDocument());

@@ -3,7 +3,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { defaultText, type Setting, sections, settings } from "./catalogue.ts";
 import { ConfigError, show } from "./error.ts";
-import type { Layer } from "./layer.ts";
+import { type Layer, putIn } from "./layer.ts";
 import { nearest } from "./near.ts";
 
 /** What the command line asks for. */
@@ -43,7 +43,7 @@ export function readCommandLine(args: readonly string[], version: string, column
   const layer: Layer = {};
   for (const setting of settings) {
     const given = values[setting.key];
-    if (given !== undefined) put(layer, setting, fromText(setting, given));
+    if (given !== undefined) putIn(layer, setting, fromText(setting, given));
   }
   return { kind: "run", layer, config: values.config as string | undefined };
 }
@@ -78,14 +78,11 @@ function makeOption(setting: Setting): Option {
   return option;
 }
 
-/** A number where the setting is one and the text looks like one; the schema refuses what is left. */
+/** A number, `true` or `false` where the setting is one and the text looks like one; the schema refuses what is left. */
 function fromText(setting: Setting, given: unknown): unknown {
-  return setting.numeric && typeof given === "string" && /^-?\d+(\.\d+)?$/.test(given) ? Number(given) : given;
-}
-
-function put(layer: Layer, setting: Setting, value: unknown): void {
-  if (setting.section === "") layer[setting.key] = value;
-  else layer[setting.section] = { ...(layer[setting.section] as Layer | undefined), [setting.key]: value };
+  if (setting.kind === "number" && typeof given === "string" && /^-?\d+(\.\d+)?$/.test(given)) return Number(given);
+  if (setting.kind === "boolean" && (given === "true" || given === "false")) return given === "true";
+  return given;
 }
 
 function missingValue(error: CommanderError): ConfigError {

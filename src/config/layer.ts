@@ -1,9 +1,10 @@
 /** Settings from one place, before defaults: validation of what was given, and one layer over another. */
 
+import { isAbsolute, join } from "node:path";
 import { type Setting, sections, settingAt, settings } from "./catalogue.ts";
 import { ConfigError, show } from "./error.ts";
 import { nearest } from "./near.ts";
-import { type Settings, schema } from "./schema.ts";
+import { type Parsed, schema } from "./schema.ts";
 
 /** Some of the settings, as TOML would hold them. */
 export type Layer = Record<string, unknown>;
@@ -26,23 +27,53 @@ export function check(layer: Layer, origin: Origin): void {
 }
 
 /**
+ * The layer with each relative path in it led from `folder`.
+ * @param layer checked before.
+ */
+export function anchored(layer: Layer, folder: string): Layer {
+  const from = (path: string) => (isAbsolute(path) ? path : join(folder, path));
+  const all = { ...layer };
+  for (const setting of settings) {
+    const value = setting.path ? valueIn(all, setting) : undefined;
+    if (value === undefined) continue;
+    putIn(all, setting, Array.isArray(value) ? value.map(from) : from(value as string));
+  }
+  return all;
+}
+
+/**
  * The settings that the layers give together.
  * @param layers each checked before; a later one overrides an earlier one, setting by setting.
  */
-export function combine(layers: readonly Layer[]): Settings {
+export function combine(layers: readonly Layer[]): Parsed {
   const all: Layer = {};
   for (const layer of layers) {
-    for (const [key, value] of Object.entries(layer)) {
-      const isSection = sections.some((section) => section.name === key);
-      all[key] = isSection ? { ...(all[key] as Layer | undefined), ...(value as Layer) } : value;
+    for (const setting of settings) {
+      const value = valueIn(layer, setting);
+      if (value !== undefined) putIn(all, setting, value);
     }
   }
   return schema.parse(all);
 }
 
+/** The value of a setting in a layer that is right, `undefined` when it is not there. */
+export function valueIn(layer: Layer, { section, key }: Setting): unknown {
+  return section === "" ? layer[key] : (layer[section] as Layer | undefined)?.[key];
+}
+
+/** Puts a setting's value into a layer; tables that the layer shares with others stay as they are. */
+export function putIn(layer: Layer, { section, key }: Setting, value: unknown): void {
+  if (section === "") layer[key] = value;
+  else layer[section] = { ...(layer[section] as Layer | undefined), [key]: value };
+}
+
+/** What a setting is called where it was given: `--t1`, or `viaduct.toml: timers.t1`. */
+export function nameIn(origin: Origin, setting: Setting): string {
+  return "flag" in origin ? `--${setting.key}` : `${origin.file}: ${setting.name}`;
+}
+
 function wrong(setting: Setting, value: unknown, origin: Origin): ConfigError {
-  const name = "flag" in origin ? `--${setting.key}` : `${origin.file}: ${setting.name}`;
-  return new ConfigError(`${name}: must be ${setting.right}, not ${show(value)}`);
+  return new ConfigError(`${nameIn(origin, setting)}: must be ${setting.right}, not ${show(value)}`);
 }
 
 function notTable(section: string, value: unknown, origin: Origin): ConfigError {

@@ -1,7 +1,10 @@
 /** From the command line to settings: flags over the TOML file over the defaults. */
 
+import { dirname } from "node:path";
+import { settings } from "./catalogue.ts";
+import { complete } from "./complete.ts";
 import { readCommandLine } from "./flags.ts";
-import { check, combine } from "./layer.ts";
+import { anchored, check, combine, type Layer, nameIn, type Origin, valueIn } from "./layer.ts";
 import type { Settings } from "./schema.ts";
 import { readToml } from "./toml.ts";
 
@@ -10,19 +13,42 @@ export type Loaded =
   | { readonly kind: "run"; readonly settings: Settings; readonly config: string | undefined }
   | { readonly kind: "print"; readonly text: string };
 
+interface Source {
+  readonly layer: Layer;
+  readonly origin: Origin;
+}
+
+const FLAGS: Origin = { flag: true };
+
 /**
  * Reads flags, and the file that `--config` names.
  * @param args the command line without the program's own name.
  * @param version what `--version` prints.
  * @param columns the width that `--help` is laid out for.
+ * @returns relative paths of the file lead from the file's own folder, those of flags from the working directory.
  * @throws ConfigError on the first thing that is wrong.
  */
 export async function load(args: readonly string[], version: string, columns?: number): Promise<Loaded> {
   const line = readCommandLine(args, version, columns);
   if (line.kind === "print") return line;
-  check(line.layer, { flag: true });
-  if (line.config === undefined) return { kind: "run", settings: combine([line.layer]), config: undefined };
-  const file = await readToml(line.config);
-  check(file, { file: line.config });
-  return { kind: "run", settings: combine([file, line.layer]), config: line.config };
+  check(line.layer, FLAGS);
+  const sources: Source[] = [{ layer: line.layer, origin: FLAGS }];
+  if (line.config !== undefined) sources.unshift(await readSource(line.config));
+  const parsed = combine(sources.map((source) => source.layer));
+  const found = complete(parsed, (name) => nameWhereGiven(name, sources));
+  return { kind: "run", settings: found, config: line.config };
+}
+
+async function readSource(file: string): Promise<Source> {
+  const origin = { file };
+  const layer = await readToml(file);
+  check(layer, origin);
+  return { layer: anchored(layer, dirname(file)), origin };
+}
+
+/** The name of a setting in the source that its value is from, the setting's own name when it is from none. */
+function nameWhereGiven(name: string, sources: readonly Source[]): string {
+  const setting = settings.find((each) => each.name === name)!;
+  const source = sources.findLast(({ layer }) => valueIn(layer, setting) !== undefined);
+  return source === undefined ? name : nameIn(source.origin, setting);
 }

@@ -7,75 +7,31 @@
  */
 
 import { z } from "zod";
-import { parseAdvertise, parseListen } from "./address.ts";
-
-/** What people are told of a setting, beside what its schema says. */
-export interface About {
-  /** What it does, in one sentence without a full stop. */
-  readonly about: string;
-  /** What a right value is, to stand after "must be". */
-  readonly right: string;
-  /** What stands for the value in `--help`. */
-  readonly placeholder: string;
-  /** The default in words, for a setting whose default is not a constant. */
-  readonly otherwise?: string;
-}
-
-/** The words of each setting. */
-export const abouts = z.registry<About>();
-/** The heading of each section of settings. */
-export const headings = z.registry<{ heading: string }>();
+import { DEFAULT_RESOLVE } from "../resolve/settings.ts";
+import { DEFAULT_STREAMS } from "../transport/settings.ts";
+import { parseAdvertise, parseListen, parseNameserver } from "./address.ts";
+import {
+  abouts,
+  bytes,
+  choice,
+  count,
+  flag,
+  headings,
+  list,
+  milliseconds,
+  number,
+  optionalNumber,
+  parsePath,
+  path,
+  seconds,
+} from "./field.ts";
 
 /** The log levels, most urgent first. */
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 /** The modes that the server can run in. */
 export const MODES = ["full-uas", "minimal"] as const;
-
-interface Whole {
-  from: number;
-  to: number;
-  unit: string;
-  placeholder: string;
-  about: string;
-}
-
-/** A whole number of some unit between two bounds, both allowed. */
-function number(n: Whole & { default: number }) {
-  return z
-    .int()
-    .min(n.from)
-    .max(n.to)
-    .default(n.default)
-    .register(abouts, { about: n.about, right: `${n.unit} from ${n.from} to ${n.to}`, placeholder: n.placeholder });
-}
-
-/** As {@link number}, with a default that is found when the server starts. */
-function optionalNumber(n: Whole & { otherwise: string }) {
-  const right = `${n.unit} from ${n.from} to ${n.to}`;
-  return z
-    .int()
-    .min(n.from)
-    .max(n.to)
-    .optional()
-    .register(abouts, { about: n.about, right, placeholder: n.placeholder, otherwise: n.otherwise });
-}
-
-function choice<const T extends readonly [string, ...string[]]>(
-  values: T,
-  initial: T[number],
-  placeholder: string,
-  about: string,
-) {
-  const right = `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
-  return z.enum(values).default(initial).register(abouts, { about, right, placeholder });
-}
-
-const milliseconds = { unit: "a whole number of milliseconds", placeholder: "ms" };
-const seconds = { unit: "a whole number of seconds", placeholder: "seconds" };
-const bytes = { unit: "a whole number of bytes", placeholder: "bytes" };
-const count = { unit: "a whole number", placeholder: "count" };
-
-const listenAddress = z.string().refine((text) => parseListen(text) !== undefined);
+/** What becomes of clients of `tls` and `wss` listeners without a certificate. */
+const CLIENT_CERTIFICATES = ["none", "optional", "required"] as const;
 
 const uas = z
   .strictObject({
@@ -180,6 +136,131 @@ const udp = z
   })
   .register(headings, { heading: "UDP" });
 
+const DAY = 86_400;
+const connections = z
+  .strictObject({
+    connections: number({
+      ...count,
+      from: 1,
+      to: 1_000_000,
+      default: DEFAULT_STREAMS.connections,
+      about: "The most connections at one time, accepted and opened together",
+    }),
+    "connections-per-address": number({
+      ...count,
+      from: 1,
+      to: 1_000_000,
+      default: DEFAULT_STREAMS.connectionsPerAddress,
+      about: "The most accepted connections at one time from one address",
+    }),
+    "idle-timeout": number({
+      ...seconds,
+      from: 1,
+      to: DAY,
+      default: DEFAULT_STREAMS.idleTimeout / 1000,
+      about: "How long a connection may carry nothing before it is closed",
+    }),
+    "message-timeout": number({
+      ...seconds,
+      from: 1,
+      to: 3600,
+      default: DEFAULT_STREAMS.messageTimeout / 1000,
+      about: "How long an accepted connection may take to its first message, and any message to be complete",
+    }),
+    "connect-timeout": number({
+      ...seconds,
+      from: 1,
+      to: 300,
+      default: DEFAULT_STREAMS.connectTimeout / 1000,
+      about: "How long a connection to a peer may take to be open, the TLS handshake included",
+    }),
+    "write-queue": number({
+      ...bytes,
+      from: 65_536,
+      to: 1_073_741_824,
+      default: DEFAULT_STREAMS.writeQueue,
+      about: "What is kept for a peer that does not read; a connection with more is closed",
+    }),
+    "keep-alive": number({
+      ...seconds,
+      from: 0,
+      to: 32_767,
+      default: DEFAULT_STREAMS.keepAlive / 1000,
+      about: "How long a connection is silent before TCP asks whether the peer is still there; 0 never asks",
+    }),
+  })
+  .register(headings, { heading: "Connections: TCP, TLS and WebSocket" });
+
+const PEM = "the path of a PEM file";
+const tls = z
+  .strictObject({
+    certificate: path(
+      "The certificate of this server, those of its issuers behind it; tls and wss listeners need it; read again on SIGHUP",
+      PEM,
+      "none",
+    ),
+    "private-key": path("The private key of the certificate, without a passphrase; read again on SIGHUP", PEM, "none"),
+    ca: list(parsePath, {
+      about:
+        "The certificates of the authorities that peers are trusted by; more than one file as an array in TOML, or as " +
+        "the flag given again",
+      right: PEM,
+      placeholder: "file",
+      otherwise: "those that the system trusts",
+      path: true,
+    }),
+    "client-certificates": choice(
+      CLIENT_CERTIFICATES,
+      "none",
+      "who",
+      "Whether clients of tls and wss listeners are asked for a certificate: required closes on those without a good one",
+    ),
+    "verify-servers": flag(
+      "Whether a server that is connected to must prove by its certificate that it is the one meant (RFC 5922)",
+      true,
+    ),
+  })
+  .register(headings, { heading: "TLS" });
+
+const dns = z
+  .strictObject({
+    nameserver: list(parseNameserver, {
+      about: "A DNS server to ask; more than one as an array in TOML, or as the flag given again",
+      right: "a numeric HOST, an IPv6 one in brackets, or HOST:PORT, PORT from 1 to 65535 (53 when left out)",
+      placeholder: "host[:port]",
+      otherwise: "those of the system",
+    }),
+    "dns-timeout": number({
+      ...milliseconds,
+      from: 10,
+      to: 60_000,
+      default: DEFAULT_RESOLVE.dnsTimeout,
+      about: "How long the answer to one question may take, repetitions included",
+    }),
+    "dns-cache": number({
+      ...seconds,
+      from: 0,
+      to: DAY,
+      default: DEFAULT_RESOLVE.cacheTtl / 1000,
+      about: "How long an answer is kept whose time to live is not known (SRV, NAPTR); 0 asks each time",
+    }),
+    "dns-negative-cache": number({
+      ...seconds,
+      from: 0,
+      to: DAY,
+      default: DEFAULT_RESOLVE.cacheNegative / 1000,
+      about: "How long it is kept that there is no such name or record; 0 asks each time",
+    }),
+    "avoid-failed": number({
+      ...seconds,
+      from: 0,
+      to: DAY,
+      default: DEFAULT_RESOLVE.avoidFailed / 1000,
+      about: "How long a server that failed is tried last; 0 forgets the failure at once",
+    }),
+  })
+  .register(headings, { heading: "Finding servers (RFC 3263)" });
+
 const shutdown = z
   .strictObject({
     grace: number({
@@ -208,21 +289,22 @@ export const schema = z
       "mode",
       "What the server does: full-uas answers calls and keeps their dialogs, minimal answers OPTIONS alone",
     ),
-    listen: z
-      .union([listenAddress, z.array(listenAddress).min(1)])
-      .transform((value) => (typeof value === "string" ? [value] : value).map((text) => parseListen(text)!))
-      .default(["udp://0.0.0.0:5060"])
-      .register(abouts, {
-        about: "An address to listen on; more than one as an array in TOML, or as the flag given again",
-        right: "udp://HOST:PORT, an IPv6 HOST in brackets, PORT from 0 to 65535 (5060 when left out)",
-        placeholder: "udp://host:port",
-      }),
+    listen: list(parseListen, {
+      about: "An address to listen on; more than one as an array in TOML, or as the flag given again",
+      right:
+        "udp://HOST:PORT, or tcp, tls, ws or wss in the place of udp, an IPv6 HOST in brackets, PORT from 0 to 65535 " +
+        "(when left out 5060, tls 5061, ws 80, wss 443), and ?advertise=HOST:PORT behind it if peers are to be told another",
+      placeholder: "udp://host:port",
+      otherwise: "udp://0.0.0.0:5060 and tcp://0.0.0.0:5060, and tls://0.0.0.0:5061 when there is a certificate",
+    }),
     advertise: z
       .string()
       .refine((text) => parseAdvertise(text) !== undefined)
       .optional()
       .register(abouts, {
-        about: "The host, and the port when it differs, that peers are told to reach this server at (Contact, Via)",
+        about:
+          "The host, and the port when it differs, that peers are told to reach this server at (Contact, Via), " +
+          "for every listener without ?advertise= of its own",
         right: "a HOST that peers can reach, or HOST:PORT, an IPv6 HOST in brackets, PORT from 1 to 65535",
         placeholder: "host[:port]",
         otherwise: "the address listened on",
@@ -232,9 +314,14 @@ export const schema = z
     timers: timers.prefault({}),
     limits: limits.prefault({}),
     udp: udp.prefault({}),
+    connections: connections.prefault({}),
+    tls: tls.prefault({}),
+    dns: dns.prefault({}),
     shutdown: shutdown.prefault({}),
   })
   .register(headings, { heading: "General" });
 
+/** The settings with every constant default filled in. */
+export type Parsed = z.output<typeof schema>;
 /** The settings with every default filled in. `listen` is always an array, each with its port. */
-export type Settings = z.output<typeof schema>;
+export type Settings = Parsed & { listen: string[] };

@@ -1,5 +1,7 @@
 /** From settings to the options of `serve()`. */
 
+import type { ResolveSettings } from "../resolve/settings.ts";
+import type { StreamSettings, TlsSettings } from "../transport/settings.ts";
 import type { Settings } from "./schema.ts";
 
 /** What `serve()` takes beside its handlers and its log. */
@@ -17,11 +19,14 @@ export interface SettingOptions {
     dialogs?: number;
   };
   udp: { receiveBuffer: number; sendQueue: number; floodBudget: number };
+  tls: TlsSettings;
+  streams: StreamSettings;
+  resolve: ResolveSettings;
 }
 
 /** The options that the settings stand for. Lengths are in bytes, times in milliseconds. */
 export function toServeOptions(settings: Settings): SettingOptions {
-  const { limits, udp } = settings;
+  const { limits, udp, connections, tls, dns } = settings;
   return {
     listen: settings.listen,
     advertise: settings.advertise,
@@ -36,6 +41,29 @@ export function toServeOptions(settings: Settings): SettingOptions {
       dialogs: limits.dialogs,
     },
     udp: { receiveBuffer: udp["receive-buffer"], sendQueue: udp["send-queue"], floodBudget: udp["flood-budget"] },
+    tls: {
+      certificate: tls.certificate,
+      privateKey: tls["private-key"],
+      ca: tls.ca,
+      clientCertificates: tls["client-certificates"],
+      verifyServers: tls["verify-servers"],
+    },
+    streams: {
+      connections: connections.connections,
+      connectionsPerAddress: connections["connections-per-address"],
+      idleTimeout: connections["idle-timeout"] * 1000,
+      messageTimeout: connections["message-timeout"] * 1000,
+      connectTimeout: connections["connect-timeout"] * 1000,
+      writeQueue: connections["write-queue"],
+      keepAlive: connections["keep-alive"] * 1000,
+    },
+    resolve: {
+      nameservers: dns.nameserver ?? [],
+      dnsTimeout: dns["dns-timeout"],
+      cacheTtl: dns["dns-cache"] * 1000,
+      cacheNegative: dns["dns-negative-cache"] * 1000,
+      avoidFailed: dns["avoid-failed"] * 1000,
+    },
   };
 }
 

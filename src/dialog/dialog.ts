@@ -4,7 +4,7 @@
  * The INVITE that made it is kept whole; From, To, Call-ID and the route set are read from it when a request is to be
  * sent, which most dialogs never need.
  */
-import { equalRanges, latin1 } from "../message/bytes.ts";
+import { equalRanges, latin1, utf8 } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
 import { FROM_TAG_END, FROM_TAG_START, URI_END, URI_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
@@ -132,9 +132,9 @@ export class Dialog {
       const record = message.first(id);
       if (record === 0) continue;
       if (!scanNameAddr(message.bytes, message.valueStart(record), message.valueEnd(record), address)) continue;
-      return latin1(message.bytes, address[ADDR_URI_START]!, address[ADDR_URI_END]!);
+      return utf8(message.bytes, address[ADDR_URI_START]!, address[ADDR_URI_END]!);
     }
-    return latin1(message.bytes, message.table[URI_START]!, message.table[URI_END]!);
+    return utf8(message.bytes, message.table[URI_START]!, message.table[URI_END]!);
   }
 
   /** The route set: the Record-Route URIs of the INVITE in their order (RFC 3261 s12.1.1). */

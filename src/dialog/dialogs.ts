@@ -7,6 +7,8 @@ import { Header } from "../message/header.ts";
 import { CSEQ_NUMBER, FROM_TAG_END, FROM_TAG_START, TO_TAG_END, TO_TAG_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import type { TokenSource } from "../message/token-source.ts";
+import type { RequestFailed } from "../outgoing/request-failed.ts";
+import type { Sender } from "../outgoing/sender.ts";
 import type { TimerWheel } from "../time/wheel.ts";
 import { KeyBuilder } from "../transaction/key.ts";
 import { KEY_WORDS, KeyTable } from "../transaction/key-table.ts";
@@ -22,6 +24,8 @@ export interface DialogUser {
   /** The ACK for the last 2xx has come. Once for each 2xx. */
   acknowledged(dialog: Dialog, ack: Message): void;
   ended(dialog: Dialog, end: DialogEnd): void;
+  /** A BYE of ours reached nobody; the dialog is over all the same. */
+  byeFailed(dialog: Dialog, failure: RequestFailed): void;
 }
 
 const DIALOG = 0x44;
@@ -30,8 +34,7 @@ export class Dialogs {
   readonly success: SuccessRetransmitter;
   /** The most dialogs at once. */
   readonly ceiling: number;
-  readonly #layer: TransactionLayer;
-  readonly #tokens: TokenSource;
+  readonly #sender: Sender;
   readonly #user: DialogUser;
   readonly #key: KeyBuilder;
   readonly #table: KeyTable;
@@ -42,13 +45,13 @@ export class Dialogs {
     wheel: TimerWheel,
     timers: Timers,
     layer: TransactionLayer,
+    sender: Sender,
     tokens: TokenSource,
     user: DialogUser,
     ceiling: number,
   ) {
     this.ceiling = ceiling;
-    this.#layer = layer;
-    this.#tokens = tokens;
+    this.#sender = sender;
     this.#user = user;
     this.#key = new KeyBuilder([tokens.word(), tokens.word()]);
     this.#table = new KeyTable(layer.store, new Int32Array(ceiling * KEY_WORDS), 2, 0);
@@ -130,7 +133,12 @@ export class Dialogs {
 
   /** Sends a BYE and ends the dialog; an early one just ends, since a UAS may not send BYE in it (RFC 3261 s15). */
   bye(dialog: Dialog, end: DialogEnd): void {
-    if (dialog.state === DialogState.Confirmed) sendInDialog(this.#layer, this.#tokens, dialog, "BYE");
+    if (dialog.state === DialogState.Confirmed) {
+      sendInDialog(this.#sender, dialog, "BYE", {
+        response() {},
+        failed: (failure) => this.#user.byeFailed(dialog, failure),
+      });
+    }
     this.terminate(dialog, end);
   }
 

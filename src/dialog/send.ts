@@ -1,22 +1,16 @@
 /** Sends a request inside a dialog (RFC 3261 s12.2.1.1). */
 import { ascii } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
-import { writeRequest } from "../message/request.ts";
-import type { TokenSource } from "../message/token-source.ts";
 import { Uri } from "../message/uri.ts";
-import type { TransactionLayer } from "../transaction/layer.ts";
-import { isNumericHost, SIP_PORT } from "../transport/address.ts";
+import type { Flow, RequestUser } from "../outgoing/outgoing-request.ts";
+import type { Sender } from "../outgoing/sender.ts";
+import { type NextHop, nextHopOf } from "../resolve/target.ts";
+import { isNumericHost } from "../transport/address.ts";
 import type { Dialog } from "./dialog.ts";
 
-const COOKIE = ascii("z9hG4bK");
-const BRANCH_LETTERS = 16;
-
-/**
- * Sends a request without a body through a transaction of its own.
- * @returns the transaction's slot, or -1 when there is none left
- */
-export function sendInDialog(layer: TransactionLayer, tokens: TokenSource, dialog: Dialog, method: string): number {
-  const { channel, invite } = dialog;
+/** Sends a request without a body, in a transaction of its own for each server that is tried. */
+export function sendInDialog(sender: Sender, dialog: Dialog, method: string, user: RequestUser): void {
+  const { invite } = dialog;
   const routes = dialog.routeSet;
   let uri = dialog.remoteTarget;
   const first = routes[0] === undefined ? null : Uri.parse(routes[0]);
@@ -25,24 +19,39 @@ export function sendInDialog(layer: TransactionLayer, tokens: TokenSource, dialo
     routes.push(uri);
     uri = routes.shift()!;
   }
-  const hop = hopOf(first ?? Uri.parse(uri), dialog);
-  const branch = tokens.token(BRANCH_LETTERS, COOKIE);
+  const next = first ?? Uri.parse(uri);
+  const hop = next === null ? null : nextHopOf(next);
   const to = invite.first(Header.From);
   const from = invite.first(Header.To);
   const callId = invite.first(Header.CallId);
-  const start = writeRequest(channel.arena, {
+  const draft = {
     method,
     uri,
-    transport: channel.transport,
-    sentBy: channel.sentByFor(hop.address),
-    branch,
     from: withTag(invite.bytes.subarray(invite.valueStart(from), invite.valueEnd(from)), dialog.localTag),
     to: invite.bytes.subarray(invite.valueStart(to), invite.valueEnd(to)),
     callId: invite.bytes.subarray(invite.valueStart(callId), invite.valueEnd(callId)),
     cseq: ++dialog.localCSeq,
     headers: routes.length === 0 ? undefined : ascii(routes.map((route) => `Route: <${route}>\r\n`).join("")),
-  });
-  return layer.request(channel, hop.address, hop.port, start, branch, method, dialog);
+  };
+  const flow = flowOf(dialog, hop);
+  sender.send(draft, flow?.channel.isOnlyWay || isNowhere(hop) ? null : hop, flow, user, dialog);
+}
+
+/**
+ * The way the dialog's last request came, where a request of ours is to go back the same way: over a connection whose
+ * peer is the next hop, as it may not be reached otherwise; and, when the next hop names nobody that can be sent to,
+ * whatever way there was.
+ */
+function flowOf(dialog: Dialog, hop: NextHop | null): Flow | null {
+  const { channel, address } = dialog;
+  if (!channel.isOpen) return null;
+  if (isNowhere(hop) || channel.isOnlyWay) return dialog;
+  return channel.reliable && (dialog.routeSet.length === 0 || hop?.host === address) ? dialog : null;
+}
+
+/** Whether there is no next hop, or one made so that nobody looks it up, as browsers do (RFC 7118 s5). */
+function isNowhere(hop: NextHop | null): boolean {
+  return hop === null || (!isNumericHost(hop.host) && hop.host.endsWith(".invalid"));
 }
 
 function withTag(to: Uint8Array, tag: Uint8Array): Uint8Array {
@@ -52,11 +61,4 @@ function withTag(to: Uint8Array, tag: Uint8Array): Uint8Array {
   value.set(mark, to.length);
   value.set(tag, to.length + mark.length);
   return value;
-}
-
-/** Where the next hop listens. A host that is a name is not looked up: such a request goes where the INVITE came from. */
-function hopOf(uri: Uri | null, dialog: Dialog): { address: string; port: number } {
-  const host = uri?.maddr ?? uri?.host;
-  if (uri === null || host === undefined || !isNumericHost(host)) return { address: dialog.address, port: dialog.port };
-  return { address: host.replace(/^\[|\]$/g, ""), port: uri.port ?? SIP_PORT };
 }

@@ -4,7 +4,18 @@
  */
 
 /** The counters of `server.stats()` that are watched. */
-const WATCHED = ["rejected", "malformed", "sendDropped"] as const;
+const WATCHED = [
+  "rejected",
+  "malformed",
+  "sendDropped",
+  "connectionsRefused",
+  "connectFailures",
+  "handshakeFailures",
+  "unframed",
+  "messageTimeouts",
+  "writeOverflows",
+  "undeliverable",
+] as const;
 
 /** Where the watch gets its numbers and where it reports. */
 export interface CounterWatchOptions {

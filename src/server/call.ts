@@ -19,13 +19,14 @@ const CAUSES = {
   "no-ack": "No ACK came for the answer",
   over: "The call has had its final response",
   closed: "The server was closed",
+  unreachable: "The connection to the caller is gone",
 } as const;
 
 /** Why a call came to nothing: the reason of its `signal`, and what `answer()` rejects with. */
 export class CallEnded extends Error {
   /**
    * `cancelled` by the caller, `no-ack` to our 2xx, `over`: another final response was sent before, `closed`: the server
-   * was closed.
+   * was closed, `unreachable`: the caller's WebSocket is gone.
    */
   override readonly cause: keyof typeof CAUSES;
 
@@ -55,7 +56,7 @@ export class Call extends IncomingRequest {
     return this.isInDialog;
   }
 
-  /** Aborted when the caller cancels or the server is closed; its reason is a {@link CallEnded}. */
+  /** Aborted when the caller cancels, cannot be reached any more, or the server is closed; its reason is a {@link CallEnded}. */
   get signal(): AbortSignal {
     if (this.#abort === null) {
       this.#abort = new AbortController();
@@ -66,18 +67,18 @@ export class Call extends IncomingRequest {
 
   /** Sends 100. @returns false when the call is over */
   trying(): boolean {
-    return this.core.provisional(this, 100, {});
+    return this.core.calls.provisional(this, 100, {});
   }
 
   /** Sends 180. @returns false when the call is over */
   ring(): boolean {
-    return this.core.provisional(this, 180, {});
+    return this.core.calls.provisional(this, 180, {});
   }
 
   /** Sends a provisional response, 101 to 199, with early media where a body is given. @returns false when the call is over */
   progress(status: number, options: ReplyOptions = {}): boolean {
     if (status > 199) throw new RangeError(`A provisional response has 100 to 199, not ${status}`);
-    return this.core.provisional(this, status, options);
+    return this.core.calls.provisional(this, status, options);
   }
 
   /**
@@ -94,14 +95,14 @@ export class Call extends IncomingRequest {
   }
 
   #answerWith(options: ReplyOptions, handlers: DialogHandlers | null, answer: PromiseWithResolvers<Dialog>): void {
-    if (this.core.answer(this, options, handlers)) this.#answer = answer;
+    if (this.core.calls.answer(this, options, handlers)) this.#answer = answer;
     else this.#fail(answer, this.#gone ?? "over");
   }
 
   /** Refuses the call. @param status 300 to 699, default 603 @returns false when the call is over */
   reject(status = 603, options: ReplyOptions = {}): boolean {
     if (!(status >= 300 && status <= 699)) throw new RangeError(`A call is rejected with 300 to 699, not ${status}`);
-    return this.core.reject(this, status, options);
+    return this.core.calls.reject(this, status, options);
   }
 
   /** Sends the caller elsewhere with 302 (RFC 3261 s8.3). @param targets URIs, best first @returns false when the call is over */
@@ -120,7 +121,7 @@ export class Call extends IncomingRequest {
   }
 
   /** The caller gave up, or the server was closed; told by the core. */
-  onGone(cause: "cancelled" | "closed"): void {
+  onGone(cause: "cancelled" | "closed" | "unreachable"): void {
     this.#gone = cause;
     this.#abort?.abort(new CallEnded(cause));
   }

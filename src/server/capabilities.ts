@@ -18,6 +18,14 @@ const NAMED: readonly (readonly [Method, keyof Handlers])[] = [
   [Method.PRACK, "prack"],
 ];
 
+/** What a Contact says of the transport it is reached by; a WebSocket's is `ws`, secured or not (RFC 7118 s5.2). */
+const TRANSPORT_PARAMETER: Readonly<Record<string, string>> = {
+  TCP: ";transport=tcp",
+  TLS: ";transport=tls",
+  WS: ";transport=ws",
+  WSS: ";transport=ws",
+};
+
 /** The two forms of a Contact with what goes beside it. */
 export interface ContactLines {
   /** For provisional responses. */
@@ -77,7 +85,10 @@ export class Capabilities {
   /** The Contact by which a peer reaches this server. @param secure for a sips Request-URI (RFC 3261 s12.1.1) */
   contact(channel: Channel, peer: string, secure: boolean): ContactLines {
     if (this.#lines === null || channel !== this.#channel || peer !== this.#peer || secure !== this.#secure) {
-      const contact = `Contact: <${secure ? "sips" : "sip"}:${channel.sentByFor(peer)}>\r\n`;
+      const parameter = TRANSPORT_PARAMETER[channel.transport] ?? "";
+      // sips says TLS by itself (RFC 5630 s3.1.4).
+      const suffix = secure && channel.transport !== "WSS" ? "" : parameter;
+      const contact = `Contact: <${secure ? "sips" : "sip"}:${channel.sentByFor(peer)}${suffix}>\r\n`;
       this.#channel = channel;
       this.#peer = peer;
       this.#secure = secure;

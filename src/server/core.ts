@@ -6,16 +6,22 @@ import type { Dialog, DialogEnd } from "../dialog/dialog.ts";
 import { Dialogs, type DialogUser } from "../dialog/dialogs.ts";
 import { ascii } from "../message/bytes.ts";
 import { faultReason, faultStatus } from "../message/fault.ts";
-import { CSEQ_NUMBER, TO_TAG_START, VIA_BRANCH_END, VIA_BRANCH_START } from "../message/layout.ts";
+import { TO_TAG_START, VIA_BRANCH_END, VIA_BRANCH_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
 import type { TokenSource } from "../message/token-source.ts";
+import { OutgoingRequest } from "../outgoing/outgoing-request.ts";
+import type { RequestFailed } from "../outgoing/request-failed.ts";
+import { Sender } from "../outgoing/sender.ts";
+import type { Locator } from "../resolve/locator.ts";
+import type { Target } from "../resolve/target.ts";
 import type { TimerWheel } from "../time/wheel.ts";
 import { TransactionLayer } from "../transaction/layer.ts";
 import type { Timers } from "../transaction/timers.ts";
 import type { TransactionUser } from "../transaction/user.ts";
 import type { Channel } from "../transport/channel.ts";
 import { Call, type DialogHandlers } from "./call.ts";
+import { Calls } from "./calls.ts";
 import { Capabilities } from "./capabilities.ts";
 import { CoreCounters } from "./counters.ts";
 import { IncomingRequest, type ReplyOptions } from "./incoming-request.ts";
@@ -29,13 +35,15 @@ export interface CoreOptions {
   timers: Timers;
   tokens: TokenSource;
   log: Log;
+  /** Finds the servers that requests of ours go to. */
+  locator: Locator;
+  /** What a request to a target is sent on; null when there is nothing. */
+  channelTo: (target: Target) => Channel | null;
   transactions: number;
   dialogs: number;
   software: string | undefined;
 }
 
-/** How often a provisional response is sent again so that no proxy on the way gives up (s13.3.1.1). */
-const REFRESH_MS = 60_000;
 const OK: Refusal = { status: 200 };
 const STRANGER: Refusal = { status: 481 };
 const OLD_CSEQ: Refusal = { status: 500, reason: "CSeq Out Of Order" };
@@ -45,21 +53,20 @@ const NO_REINVITE: Refusal = { status: 488 };
 export class UasCore implements TransactionUser, DialogUser {
   readonly layer: TransactionLayer;
   readonly dialogs: Dialogs;
+  readonly sender: Sender;
+  readonly calls: Calls;
   readonly counters = new CoreCounters();
   readonly capabilities: Capabilities;
   /** Set while the server stops: new requests outside dialogs are refused with this. */
   stopping: Refusal | null = null;
   readonly #handlers: Handlers;
-  readonly #wheel: TimerWheel;
   readonly #tokens: TokenSource;
   readonly #log: Log;
   readonly #responder: Responder;
-  readonly #refresh: number;
 
   constructor(options: CoreOptions) {
     const { wheel, timers, tokens } = options;
     this.#handlers = options.handlers;
-    this.#wheel = wheel;
     this.#tokens = tokens;
     this.#log = options.log;
     this.capabilities = new Capabilities(options.handlers, options.software);
@@ -75,8 +82,15 @@ export class UasCore implements TransactionUser, DialogUser {
       },
     });
     this.#responder = new Responder(this.layer, this.capabilities, tokens);
-    this.dialogs = new Dialogs(wheel, timers, this.layer, tokens, this, options.dialogs);
-    this.#refresh = wheel.register((slot) => this.#onRefresh(slot));
+    this.sender = new Sender({
+      layer: this.layer,
+      locator: options.locator,
+      channelTo: options.channelTo,
+      tokens,
+      log: options.log,
+    });
+    this.dialogs = new Dialogs(wheel, timers, this.layer, this.sender, tokens, this, options.dialogs);
+    this.calls = new Calls(this.layer, this.dialogs, this.#responder, wheel, this.counters);
   }
 
   // ---- from the transaction layer
@@ -107,8 +121,9 @@ export class UasCore implements TransactionUser, DialogUser {
     this.#responder.stateless(message, FULL, channel, address, port);
   }
 
-  response(): void {
-    // The only requests sent so far are BYEs, whose dialog is over whatever the answer.
+  response(slot: number, message: Message): void {
+    const user = this.layer.pool.user(slot);
+    if (user instanceof OutgoingRequest) user.onResponse(message);
   }
 
   strayResponse(): void {
@@ -117,28 +132,33 @@ export class UasCore implements TransactionUser, DialogUser {
 
   timeout(slot: number): void {
     const user = this.layer.pool.user(slot);
-    if (user instanceof IncomingRequest) this.#log.debug(this.#where(user), "a request was never answered");
+    if (user instanceof OutgoingRequest) user.onTimeout();
+    else if (user instanceof IncomingRequest) this.#log.debug(this.#where(user), "a request was never answered");
+  }
+
+  transportFailed(slot: number, cause: string): void {
+    const user = this.layer.pool.user(slot);
+    if (user instanceof OutgoingRequest) user.onTransportFailed(cause);
+  }
+
+  unreachable(slot: number): void {
+    const call = this.layer.pool.user(slot);
+    if (call instanceof Call) this.calls.abandon(call, "unreachable");
   }
 
   // ---- from the dialogs
 
   acknowledged(dialog: Dialog): void {
-    const call = dialog.answered as Call | null;
-    dialog.answered = null;
-    call?.onAcknowledged(dialog);
+    this.calls.acknowledged(dialog);
   }
 
   ended(dialog: Dialog, end: DialogEnd): void {
-    const answered = dialog.answered as Call | null;
-    const pending = dialog.pending as Call | null;
-    dialog.answered = dialog.pending = null;
-    if (end === "no-ack") answered?.onUnacknowledged();
-    else answered?.onAcknowledged(dialog);
-    // s15.1.2: a BYE in an early dialog, or while a re-INVITE waits.
-    if (pending !== null && !pending.isOver) {
-      this.reject(pending, 487, {});
-      pending.onGone(end === "closed" ? "closed" : "cancelled");
-    }
+    this.calls.ended(dialog, end);
+  }
+
+  byeFailed(dialog: Dialog, failure: RequestFailed): void {
+    this.counters.byesUndelivered++;
+    this.#log.info({ callId: dialog.callId, cause: failure.message }, "a BYE reached nobody");
   }
 
   // ---- from requests and calls
@@ -148,55 +168,11 @@ export class UasCore implements TransactionUser, DialogUser {
     return this.#responder.send(request, status, options);
   }
 
-  /** See {@link Call.progress}. */
-  provisional(call: Call, status: number, options: ReplyOptions): boolean {
-    if (call.isOver) return false;
-    if (status === 100) {
-      call.hasProvisional = true;
-      return this.#responder.send(call, 100, options);
-    }
-    if (!this.#ensureDialog(call)) return false;
-    const { contact } = this.#responder.contactOf(call);
-    if (!this.#responder.send(call, status, options, contact, true)) return false;
-    call.hasProvisional = true;
-    if (call.refreshTimer === 0) call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, call.slot);
-    return true;
-  }
-
-  /** See {@link Call.answer}. */
-  answer(call: Call, options: ReplyOptions, handlers: DialogHandlers | null): boolean {
-    const { pool } = this.layer;
-    if (call.isOver || !pool.isLive(call.slot, call.generation) || !this.#ensureDialog(call)) return false;
-    const { slot, channel, message } = call;
-    const dialog = call.dialog!;
-    const { withCapabilities } = this.#responder.contactOf(call);
-    const start = this.#responder.write(call, 200, options, withCapabilities, true);
-    this.dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address(slot), pool.port(slot));
-    this.layer.respond(slot, 200, start);
-    this.#over(call);
-    if (handlers !== null) dialog.handlers = handlers;
-    // Whoever still waits for the ACK of the 2xx before: a caller that goes on has had it.
-    (dialog.answered as Call | null)?.onAcknowledged(dialog);
-    dialog.answered = call;
-    if (call.isReinvite) dialog.refreshTarget(message);
-    else this.counters.callsAnswered++;
-    return true;
-  }
-
-  /** See {@link Call.reject}. */
-  reject(call: Call, status: number, options: ReplyOptions): boolean {
-    if (call.isOver) return false;
-    const sent = this.#responder.send(call, status, options);
-    this.#over(call);
-    if (!call.isReinvite && call.dialog !== null) this.dialogs.terminate(call.dialog, "failed");
-    return sent;
-  }
-
   // ---- the end
 
   /** Whether a request waits for its final response or an answer for its ACK. */
   isBusy(): boolean {
-    return this.layer.isAnyUnanswered() || this.dialogs.isAnyUnacknowledged();
+    return this.sender.isBusy || this.layer.isAnyUnanswered() || this.dialogs.isAnyUnacknowledged();
   }
 
   /** The sockets are closed: whoever waits for a dialog or for a call is told. */
@@ -204,10 +180,8 @@ export class UasCore implements TransactionUser, DialogUser {
     for (const dialog of this.dialogs.all()) this.dialogs.terminate(dialog, "closed");
     const { pool } = this.layer;
     for (let slot = 0; slot < pool.used; slot++) {
-      const call = pool.user(slot);
-      if (!(call instanceof Call) || call.isOver) continue;
-      this.#over(call);
-      call.onGone("closed");
+      const user = pool.user(slot);
+      if (user instanceof Call) this.calls.abandon(user, "closed");
     }
   }
 
@@ -295,7 +269,7 @@ export class UasCore implements TransactionUser, DialogUser {
     this.layer.pool.setUser(call.slot, call);
     this.#run(call, handler);
     // s17.2.1: a handler that takes its time must not make the caller send again.
-    if (!call.isOver && !call.hasProvisional) this.provisional(call, 100, {});
+    if (!call.isOver && !call.hasProvisional) this.calls.provisional(call, 100, {});
   }
 
   #handle(slot: number, message: Message, address: string, port: number, handler: RequestHandler): void {
@@ -328,7 +302,7 @@ export class UasCore implements TransactionUser, DialogUser {
   #failed(request: IncomingRequest, error: unknown): void {
     this.counters.handlerErrors++;
     this.#log.error({ ...this.#where(request), err: error }, "a handler failed");
-    if (request instanceof Call) this.reject(request, 500, {});
+    if (request instanceof Call) this.calls.reject(request, 500, {});
     else this.reply(request, 500, {});
   }
 
@@ -349,6 +323,7 @@ export class UasCore implements TransactionUser, DialogUser {
       this.#refuse(slot, message, OLD_CSEQ, address, port);
       return;
     }
+    dialog.channel = this.layer.pool.channel(slot);
     dialog.address = address;
     dialog.port = port;
     if (method === Method.BYE) {
@@ -373,41 +348,7 @@ export class UasCore implements TransactionUser, DialogUser {
     const call = this.layer.pool.user(invite);
     const toTag = call instanceof Call && call.localTag !== null ? call.localTag : this.layer.statelessTag(message);
     this.#responder.respond(slot, message, OK, address, port, toTag);
-    if (call instanceof Call && !call.isOver) {
-      this.reject(call, 487, {});
-      call.onGone("cancelled");
-    }
-  }
-
-  // ---- sending
-
-  #ensureDialog(call: Call): boolean {
-    if (call.dialog !== null) return true;
-    const dialog = this.dialogs.create(call.message, call.localTag!, call.channel, call.address, call.port);
-    if (dialog === null) {
-      this.counters.rejected++;
-      this.reject(call, 503, { headers: { "Retry-After": "5" } });
-      return false;
-    }
-    call.dialog = dialog;
-    dialog.pending = call;
-    return true;
-  }
-
-  /** The call has its final response. */
-  #over(call: Call): void {
-    call.isOver = true;
-    if (call.refreshTimer !== 0) this.#wheel.cancel(call.refreshTimer);
-    call.refreshTimer = 0;
-    if (call.dialog !== null) call.dialog.pending = null;
-    const { pool } = this.layer;
-    if (pool.isLive(call.slot, call.generation)) pool.setUser(call.slot, null);
-  }
-
-  #onRefresh(slot: number): void {
-    const call = this.layer.pool.user(slot) as Call;
-    call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, slot);
-    this.layer.resend(slot);
+    if (call instanceof Call) this.calls.cancel(call);
   }
 
   /** What a log line about a request carries. */

@@ -14,6 +14,8 @@ export class CoreCounters {
   bareLineFeeds = 0;
   /** Handlers that threw. */
   handlerErrors = 0;
+  /** BYEs of ours that reached nobody. */
+  byesUndelivered = 0;
   /** ACKs of no dialog. */
   strayAcks = 0;
 }

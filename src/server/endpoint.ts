@@ -6,15 +6,16 @@
 import { readFields } from "../message/fields.ts";
 import { BARE_LFS } from "../message/layout.ts";
 import type { Limits } from "../message/limits.ts";
+import type { Message } from "../message/message.ts";
 import { Scanner } from "../message/scanner.ts";
 import type { Clock } from "../time/clock.ts";
 import type { TimerWheel } from "../time/wheel.ts";
-import type { Channel } from "../transport/channel.ts";
-import type { DatagramReceiver } from "../transport/udp.ts";
+import { hostPort } from "../transport/address.ts";
+import type { Channel, Receiver } from "../transport/channel.ts";
 import type { UasCore } from "./core.ts";
 import type { Log } from "./options.ts";
 
-export class Endpoint implements DatagramReceiver {
+export class Endpoint implements Receiver {
   readonly #core: UasCore;
   readonly #scanner: Scanner;
   readonly #limits: Limits;
@@ -32,11 +33,31 @@ export class Endpoint implements DatagramReceiver {
   }
 
   datagram(bytes: Uint8Array, channel: Channel, address: string, port: number): void {
-    const message = this.#scanner.scanDatagram(bytes);
+    this.framed(this.#scanner.scanDatagram(bytes), channel, address, port);
+  }
+
+  framed(message: Message, channel: Channel, address: string, port: number): void {
     const answerable = readFields(message, this.#limits);
     if (message.table[BARE_LFS] !== 0) this.#core.counters.bareLineFeeds++;
     if (message.fault !== 0) this.#core.malformed(message, answerable, channel, address, port);
     else this.#core.layer.receive(message, channel, address, port);
+  }
+
+  broken(message: Message, channel: Channel, address: string, port: number): void {
+    const { faultText } = message;
+    this.#log.info(
+      { peer: hostPort(address, port), transport: channel.transport },
+      `closed a connection: ${faultText}`,
+    );
+    this.#core.malformed(message, readFields(message, this.#limits), channel, address, port);
+  }
+
+  lost(channel: Channel, cause: string | null): void {
+    this.#core.layer.lost(channel, cause ?? "the connection was closed");
+  }
+
+  ended(channel: Channel, cause: string): void {
+    this.#core.layer.ended(channel, cause);
   }
 
   tick(): number {
@@ -46,6 +67,6 @@ export class Endpoint implements DatagramReceiver {
   }
 
   failed(error: unknown, address: string, port: number): void {
-    this.#log.error({ err: error, peer: `${address}:${port}` }, "a message could not be processed");
+    this.#log.error({ err: error, peer: hostPort(address, port) }, "a message could not be processed");
   }
 }

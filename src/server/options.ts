@@ -1,8 +1,10 @@
 /** What `serve()` is given. */
 import type { Limits } from "../message/limits.ts";
 import type { RandomFill } from "../message/token-source.ts";
+import type { ResolveSettings } from "../resolve/settings.ts";
 import type { Clock } from "../time/clock.ts";
 import type { TimerSettings } from "../transaction/timers.ts";
+import type { StreamSettings, TlsSettings } from "../transport/settings.ts";
 import type { UdpSettings } from "../transport/udp.ts";
 import type { Call } from "./call.ts";
 import type { IncomingRequest } from "./incoming-request.ts";
@@ -44,10 +46,20 @@ export interface Log {
 }
 
 export interface ServeOptions extends Handlers {
-  /** `udp://HOST:PORT`, IPv6 in brackets, port 5060 when left out, 0 for any free one. Default `udp://0.0.0.0:5060`. */
+  /**
+   * `udp|tcp|tls|ws|wss://HOST[:PORT]`, IPv6 in brackets; port 5060 when left out, 5061 for tls, 80 and 443 for ws and
+   * wss; 0 for any free one. `?advertise=HOST[:PORT]` behind it is what peers of this listener are told. Default UDP and
+   * TCP on 0.0.0.0:5060.
+   */
   listen?: string | readonly string[];
-  /** `HOST` or `HOST:PORT` that peers are told in Contact and Via instead of the bound address. */
+  /** `HOST` or `HOST:PORT` that peers are told in Contact and Via instead of the bound address, at every listener. */
   advertise?: string;
+  /** Certificates: needed to listen on `tls` and `wss`. */
+  tls?: TlsSettings;
+  /** Ceilings and times of connections. */
+  streams?: Partial<StreamSettings>;
+  /** How servers are found by name. */
+  resolve?: Partial<ResolveSettings>;
   /** T1, T2, T4 in milliseconds. */
   timers?: Partial<TimerSettings>;
   /** Ceilings on messages, and on transactions and dialogs kept at once; the last two by default from memory. */

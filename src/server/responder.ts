@@ -1,7 +1,9 @@
 /** Writes and sends the responses of the UAS core, in a request's transaction or without one (RFC 3261 s8.2.6, s8.2.7). */
 import { ascii } from "../message/bytes.ts";
+import { Header } from "../message/header.ts";
 import { URI_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
+import { ADDR_SIZE, ADDR_URI_START, scanNameAddr } from "../message/name-addr.ts";
 import { writeResponse } from "../message/response.ts";
 import type { TokenSource } from "../message/token-source.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
@@ -52,7 +54,7 @@ export class Responder {
     const { status, reason, headers } = refusal;
     const toTag = this.#layer.statelessTag(message);
     const start = writeResponse(channel.arena, message, { status, reason, headers, toTag }, address, port);
-    channel.send(start, address, responsePort(message, port));
+    channel.send(start, address, responsePort(message, port, channel));
   }
 
   /**
@@ -105,11 +107,30 @@ export class Responder {
 
   /** Our Contact for a caller, alone and with what goes beside it in a 2xx. */
   contactOf(call: Call): ContactLines {
-    const { bytes, table } = call.message;
-    // A sips Request-URI: its fourth letter.
-    const secure = (bytes[table[URI_START]! + 3]! | 32) === 0x73;
-    return this.#capabilities.contact(call.channel, call.address, secure);
+    const { channel, message } = call;
+    const secure = isSips(message.bytes, message.table[URI_START]!) || (isSecured(channel) && asksForSips(message));
+    return this.#capabilities.contact(channel, call.address, secure);
   }
+}
+
+function isSecured(channel: Channel): boolean {
+  return channel.transport === "TLS" || channel.transport === "WSS";
+}
+
+/** Whether a URI's scheme is `sips`, by its fourth letter: URIs of other schemes do not come so far. */
+function isSips(bytes: Uint8Array, start: number): boolean {
+  return (bytes[start + 3]! | 32) === 0x73;
+}
+
+const uri = new Int32Array(ADDR_SIZE);
+
+/** Whether the route back, or the caller itself where there is none, is a `sips` URI (s12.1.1, RFC 5630 s5.1.2). */
+function asksForSips(message: Message): boolean {
+  const record = message.first(Header.RecordRoute) || message.first(Header.Contact);
+  if (record === 0) return false;
+  const { bytes } = message;
+  const isRead = scanNameAddr(bytes, message.valueStart(record), message.valueEnd(record), uri);
+  return isRead && isSips(bytes, uri[ADDR_URI_START]!);
 }
 
 function joined(lines: Uint8Array | undefined, fields: HeaderFields | undefined): Uint8Array | undefined {

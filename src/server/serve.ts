@@ -1,17 +1,24 @@
 /** `serve()`: puts the rooms together and keeps them running. */
 import { totalmem } from "node:os";
 import { ascii } from "../message/bytes.ts";
+import { ScannerPool } from "../message/framer.ts";
 import { DEFAULT_LIMITS } from "../message/limits.ts";
 import { TokenSource } from "../message/token-source.ts";
+import type { Uri } from "../message/uri.ts";
+import { DEFAULT_RESOLVE, Locator } from "../resolve/locator.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { TICK_MS, TimerWheel } from "../time/wheel.ts";
 import { timersFrom } from "../transaction/timers.ts";
-import { localAddressFinder } from "../transport/address.ts";
-import { DEFAULT_UDP, UdpSocket } from "../transport/udp.ts";
+import { isSecure, type TransportName } from "../transport/kinds.ts";
+import { DEFAULT_STREAMS } from "../transport/settings.ts";
+import { TlsContext } from "../transport/tls/context.ts";
+import { type ListenAt, Transports } from "../transport/transports.ts";
+import { DEFAULT_UDP } from "../transport/udp.ts";
+import { Client, type IncomingResponse, type RequestOptions } from "./client.ts";
 import { UasCore } from "./core.ts";
 import { withDefaults } from "./defaults.ts";
 import { Endpoint } from "./endpoint.ts";
-import { advertisedFor, ListenError, parseListenAddress } from "./listen.ts";
+import { advertisedFor, type ListenAddress, ListenError, parseListenAddress } from "./listen.ts";
 import { consoleLog, type Handlers, type Log, type ServeOptions } from "./options.ts";
 import { type ServerStats, statsOf } from "./stats.ts";
 
@@ -25,14 +32,13 @@ export interface StopOptions {
 
 /** An address a server listens on. */
 export interface BoundAddress {
-  /** `udp` */
-  transport: string;
+  transport: TransportName;
   /** Numeric, IPv6 without brackets. */
   address: string;
   port: number;
 }
 
-const DEFAULT_LISTEN = "udp://0.0.0.0:5060";
+const DEFAULT_LISTEN = ["udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"];
 /** Of the memory there is, what transactions may take at most, and dialogs. */
 const MEMORY_SHARE = 1 / 8;
 const TRANSACTION_OCTETS = 1024;
@@ -53,37 +59,32 @@ export class Server {
   readonly #core: UasCore;
   readonly #endpoint: Endpoint;
   readonly #wheel: TimerWheel;
-  readonly #sockets: UdpSocket[] = [];
+  readonly #transports: Transports;
+  readonly #client: Client;
   readonly #log: Log;
   #interval: ReturnType<typeof setInterval> | null = null;
   #stopping: Promise<void> | null = null;
   #closed = false;
 
   /** @internal use {@link serve} */
-  constructor(core: UasCore, endpoint: Endpoint, wheel: TimerWheel, log: Log) {
+  constructor(core: UasCore, endpoint: Endpoint, wheel: TimerWheel, transports: Transports, client: Client, log: Log) {
     this.#core = core;
     this.#endpoint = endpoint;
     this.#wheel = wheel;
+    this.#transports = transports;
+    this.#client = client;
     this.#log = log;
   }
 
   /** @internal binds every address, or none. @throws ListenError */
-  async listen(options: ServeOptions): Promise<void> {
-    const { listen = DEFAULT_LISTEN, advertise } = options;
-    const settings = withDefaults(DEFAULT_UDP, options.udp);
-    const localFor = localAddressFinder();
-    const wanted = (typeof listen === "string" ? [listen] : listen).map((text) => ({
-      text,
-      ...parseListenAddress(text),
-    }));
-    for (const { text, host, port } of wanted) {
-      const told = advertise === undefined ? undefined : (bound: number) => advertisedFor(advertise, bound);
+  async listen(wanted: readonly ListenAddress[], advertise: string | undefined): Promise<void> {
+    for (const address of wanted) {
       try {
-        this.#sockets.push(await UdpSocket.open(host, port, this.#endpoint, settings, told, localFor));
+        await this.#transports.listen(listenAt(address, advertise));
       } catch (error) {
         this.#close();
         const { code = "EUNKNOWN", message } = error as { code?: string; message: string };
-        throw new ListenError(text, code, message);
+        throw new ListenError(address.text, code, message);
       }
     }
     this.#interval = setInterval(() => this.#endpoint.tick(), TICK_MS);
@@ -91,12 +92,36 @@ export class Server {
 
   /** The addresses listened on, in the order they were asked for. */
   get addresses(): BoundAddress[] {
-    return this.#sockets.map(({ address, port }) => ({ transport: "udp", address, port }));
+    return this.#transports.bound.map((bound) => ({ ...bound }));
+  }
+
+  /**
+   * Sends a request outside a dialog and waits for its final response, whatever its status. The server is found by
+   * RFC 3263, and the next one is tried when one fails.
+   *
+   *     const { status } = await server.request("OPTIONS", "sip:carrier.example.com");
+   *
+   * @param method any but those of calls
+   * @param uri `sip` or `sips`; another scheme needs a `route`
+   * @returns rejects with {@link RequestFailed} when there is no response
+   * @throws TypeError for a method, URI or header that cannot stand in a request
+   */
+  request(method: string, uri: string | Uri, options?: RequestOptions): Promise<IncomingResponse> {
+    return this.#client.request(method, uri, options);
+  }
+
+  /**
+   * Reads the certificate files again, for connections to come; those there are stay.
+   * @throws TlsFileError when a file is at fault: everything stays as it was then
+   */
+  reloadCertificates(): void {
+    this.#transports.reloadCertificates();
+    for (const warning of this.#transports.tls.warnings) this.#log.warn({}, warning);
   }
 
   /** What was counted since the start, and how much there is of what comes and goes. */
   stats(): ServerStats {
-    return statsOf(this.#core, this.#wheel, this.#sockets);
+    return statsOf(this.#core, this.#wheel, this.#transports);
   }
 
   /** Begins the gauges that keep a maximum anew: `longestTickGapMs`. */
@@ -132,9 +157,11 @@ export class Server {
   #close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    // Before the connections: a request whose connection is closed would go elsewhere.
+    this.#core.sender.close();
     if (this.#interval !== null) clearInterval(this.#interval);
     this.#interval = null;
-    for (const socket of this.#sockets) socket.close();
+    this.#transports.close();
     this.#core.closed();
     this.#log.debug({}, "closed");
   }
@@ -145,7 +172,8 @@ export class Server {
  *
  *     const server = await serve({ listen: "udp://127.0.0.1:5060", invite: (call) => call.answer(sdp) });
  *
- * @throws ListenError when an address cannot be listened on; nothing is left open then
+ * @throws ListenError when an address cannot be listened on, TlsFileError when a certificate file is at fault; nothing is
+ *   left open then
  */
 export async function serve(options: ServeOptions): Promise<Server> {
   const { limits = {}, log = consoleLog, software } = options;
@@ -154,18 +182,57 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const transactions = limits.transactions ?? shareOfMemory(TRANSACTION_OCTETS, MIN_TRANSACTIONS, MAX_TRANSACTIONS);
   const dialogs = limits.dialogs ?? shareOfMemory(DIALOG_OCTETS, MIN_DIALOGS, MAX_DIALOGS);
   const wheel = new TimerWheel(clock.now(), transactions + dialogs);
+  const tokens = new TokenSource(options.random);
+  const tls = new TlsContext(options.tls ?? {});
+  const wanted = listenAddresses(options.listen ?? DEFAULT_LISTEN, tls);
+  const locator = new Locator({
+    settings: withDefaults(DEFAULT_RESOLVE, options.resolve),
+    clock,
+    random: Math.random,
+    supported: (transport, family) => transports.canReach(transport, family),
+  });
   const core = new UasCore({
     handlers,
     wheel,
     timers: timersFrom(options.timers),
-    tokens: new TokenSource(options.random),
+    tokens,
     log,
+    locator,
+    channelTo: (target) => transports.channelTo(target),
     transactions,
     dialogs,
     software,
   });
-  const endpoint = new Endpoint(core, withDefaults(DEFAULT_LIMITS, limits), clock, wheel, log);
-  const server = new Server(core, endpoint, wheel, log);
-  await server.listen(options);
+  const allLimits = withDefaults(DEFAULT_LIMITS, limits);
+  const endpoint = new Endpoint(core, allLimits, clock, wheel, log);
+  const transports = new Transports({
+    receiver: endpoint,
+    udp: withDefaults(DEFAULT_UDP, options.udp),
+    streams: withDefaults(DEFAULT_STREAMS, options.streams),
+    tls,
+    scanners: new ScannerPool(allLimits),
+    wheel,
+  });
+  const client = new Client(core.sender, tokens, () => transports.ownHost);
+  const server = new Server(core, endpoint, wheel, transports, client, log);
+  await server.listen(wanted, options.advertise);
+  for (const warning of tls.warnings) log.warn({}, warning);
   return server;
+}
+
+/** @throws ListenError for text that is no listen address, and where a certificate is wanting */
+function listenAddresses(listen: string | readonly string[], tls: TlsContext): ListenAddress[] {
+  const wanted = (typeof listen === "string" ? [listen] : listen).map(parseListenAddress);
+  for (const { text, transport } of wanted) {
+    if (isSecure(transport) && !tls.hasCertificate) {
+      throw new ListenError(text, "ENOCERT", `${text} needs a certificate and its private key`);
+    }
+  }
+  return wanted;
+}
+
+function listenAt({ transport, host, port, advertise }: ListenAddress, everywhere: string | undefined): ListenAt {
+  const told = advertise ?? everywhere;
+  const advertised = told === undefined ? undefined : (bound: number) => advertisedFor(told, bound);
+  return { transport, host, port, advertised };
 }

@@ -35,9 +35,10 @@ export class ClientInvite {
   /** Sends the request that the arena holds from `start`. */
   begin(slot: number, start: number): void {
     const context = this.#context;
-    context.transmitAndKeep(slot, start);
     if (!context.isReliable(slot)) context.startRetransmit(slot, context.timers.t1, this.#timerA);
     context.startEnd(slot, context.timers.transaction, this.#timerB);
+    // Last: a connection that is found lost ends the transaction.
+    context.transmitAndKeep(slot, start);
   }
 
   response(slot: number, message: Message): void {

@@ -31,9 +31,10 @@ export class ClientNonInvite {
   /** Sends the request that the arena holds from `start`. */
   begin(slot: number, start: number): void {
     const context = this.#context;
-    context.transmitAndKeep(slot, start);
     if (!context.isReliable(slot)) context.startRetransmit(slot, context.timers.t1, this.#timerE);
     context.startEnd(slot, context.timers.transaction, this.#timerF);
+    // Last: a connection that is found lost ends the transaction.
+    context.transmitAndKeep(slot, start);
   }
 
   response(slot: number, message: Message): void {

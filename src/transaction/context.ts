@@ -15,6 +15,8 @@ export class TransactionCounters {
   retransmissionsReceived = 0;
   /** Timers B, F and H, and requests never answered. */
   timeouts = 0;
+  /** Client transactions whose connection was lost or could not be made. */
+  transportFailures = 0;
   merged = 0;
   overloaded = 0;
   strayResponses = 0;

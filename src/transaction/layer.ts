@@ -60,6 +60,7 @@ export class TransactionLayer {
     context.forget = (slot) => {
       this.#table.remove(slot);
       this.#merged.remove(slot);
+      this.pool.channel(slot).dependants?.delete(slot);
       this.pool.give(slot);
     };
   }
@@ -101,7 +102,7 @@ export class TransactionLayer {
       invite ? State.Proceeding : State.Trying,
       channel,
       address,
-      responsePort(message, port),
+      responsePort(message, port, channel),
     );
     if (slot < 0) {
       this.counters.overloaded++;
@@ -109,6 +110,7 @@ export class TransactionLayer {
       return;
     }
     this.counters.serverTransactions++;
+    channel.dependants?.add(slot);
     this.#table.insert(slot, key, hash);
     const merged = this.#isMerged(slot, message);
     const generation = this.pool.generation(slot);
@@ -138,7 +140,10 @@ export class TransactionLayer {
     if (slot < 0) {
       this.counters.strayResponses++;
       this.#context.user.strayResponse(message);
-    } else if (this.pool.kind(slot) === Kind.ClientInvite) this.#clientInvite.response(slot, message);
+      return;
+    }
+    if (message.status >= 200) this.pool.channel(slot).dependants?.delete(slot);
+    if (this.pool.kind(slot) === Kind.ClientInvite) this.#clientInvite.response(slot, message);
     else this.#clientNonInvite.response(slot, message);
   }
 
@@ -153,9 +158,46 @@ export class TransactionLayer {
    * @returns false when the transaction's state does not allow it and nothing was sent
    */
   respond(slot: number, status: number, start: number): boolean {
-    return this.pool.kind(slot) === Kind.ServerInvite
-      ? this.#serverInvite.respond(slot, status, start)
-      : this.#serverNonInvite.respond(slot, status, start);
+    // Before it is sent: a connection that is found lost must not end a transaction that is being answered.
+    const { dependants } = this.pool.channel(slot);
+    const depended = status >= 200 && dependants !== null && dependants.delete(slot);
+    const sent =
+      this.pool.kind(slot) === Kind.ServerInvite
+        ? this.#serverInvite.respond(slot, status, start)
+        : this.#serverNonInvite.respond(slot, status, start);
+    if (depended && !sent) dependants.add(slot);
+    return sent;
+  }
+
+  /**
+   * A connection was closed or lost, or could not be made. Its client transactions fail at once (RFC 3261 s17.1.4,
+   * s18.4); a server transaction goes on, since its response may be sent over a new connection (s18.2.2), unless there is
+   * no other way to the peer.
+   */
+  lost(channel: Channel, cause: string): void {
+    const { dependants } = channel;
+    if (dependants === null || dependants.size === 0) return;
+    this.ended(channel, cause);
+    if (channel.isOnlyWay) {
+      for (const slot of [...dependants]) {
+        // Whoever was told of another may have answered this one.
+        if (!dependants.has(slot)) continue;
+        this.#context.user.unreachable(slot);
+        this.#context.terminate(slot);
+      }
+    }
+    dependants.clear();
+  }
+
+  /** The peer of a connection sends no more: the client transactions on it fail, its requests can still be answered. */
+  ended(channel: Channel, cause: string): void {
+    const { pool } = this;
+    for (const slot of [...(channel.dependants ?? [])]) {
+      if (pool.kind(slot) !== Kind.ClientInvite && pool.kind(slot) !== Kind.ClientNonInvite) continue;
+      this.counters.transportFailures++;
+      this.#context.user.transportFailed(slot, cause);
+      this.#context.terminate(slot);
+    }
   }
 
   /** Sends an INVITE's last provisional response again (RFC 3261 s13.3.1.1). */
@@ -190,6 +232,7 @@ export class TransactionLayer {
       return -1;
     }
     this.counters.clientTransactions++;
+    channel.dependants?.add(slot);
     this.pool.setUser(slot, user);
     const name = ascii(method);
     const key = clientKey(this.#key, branch, 0, branch.length, name, 0, name.length);

@@ -65,7 +65,7 @@ export class TransactionPool {
   readonly ceiling: number;
   /** The records; memory is touched only as slots come into use. */
   readonly records: Int32Array;
-  readonly #peer: Peer[] = [];
+  readonly #peer: (Peer | null)[] = [];
   readonly #user: (object | null)[] = [];
   #lastPeer: Peer | null = null;
   #free = -1;
@@ -110,6 +110,8 @@ export class TransactionPool {
     this.records[at] = 0;
     this.records[at + GENERATION]!++;
     this.records[at + NEXT_FREE] = this.#free;
+    // A connection that is gone must not be kept in memory by a slot that nobody uses.
+    if (this.#peer[slot]!.channel.reliable) this.#peer[slot] = null;
     this.#free = slot;
     this.live--;
   }

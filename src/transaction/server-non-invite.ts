@@ -60,8 +60,8 @@ export class ServerNonInvite {
     if (status === 100 && !context.isReliable(slot) && !this.#isLate) return false;
     pool.setStatus(slot, status);
     if (status < 200) {
-      context.transmitAndKeep(slot, start);
       pool.setState(slot, State.Proceeding);
+      context.transmitAndKeep(slot, start);
       return true;
     }
     context.stopRetransmit(slot);

@@ -22,4 +22,14 @@ export interface TransactionUser {
    * answered. The slot is given back after the call.
    */
   timeout(slot: number): void;
+  /**
+   * The connection of a client transaction was lost, or could not be made: to be treated as a 503 (RFC 3261 s8.1.3.1).
+   * The slot is given back after the call. @param cause in words
+   */
+  transportFailed(slot: number, cause: string): void;
+  /**
+   * The connection of a server transaction that has no final response is gone, and with it the only way to its peer. The slot
+   * is given back after the call.
+   */
+  unreachable(slot: number): void;
 }

@@ -10,9 +10,10 @@
  * sockets have their turn.
  */
 import { Arena } from "../message/arena.ts";
-import { canonicalAddress, hostPort } from "./address.ts";
-import type { Channel } from "./channel.ts";
+import { canonicalAddress } from "./address.ts";
+import type { Channel, Receiver } from "./channel.ts";
 import { nativeSockets, type Valve } from "./native.ts";
+import { OwnName } from "./own-name.ts";
 import { type Sendable, SendQueue } from "./send-queue.ts";
 
 export interface UdpSettings {
@@ -51,16 +52,6 @@ export class UdpCounters {
   floodPauses = 0;
 }
 
-/** Who takes in what a socket receives. */
-export interface DatagramReceiver {
-  /** @param bytes the datagram's own buffer: it may be kept */
-  datagram(bytes: Uint8Array, channel: Channel, address: string, port: number): void;
-  /** Moves the clock and the timers on. @returns the time, in milliseconds */
-  tick(): number;
-  /** An exception from {@link datagram}: a fault of ours, not of the sender. */
-  failed(error: unknown, address: string, port: number): void;
-}
-
 /** Datagrams gathered before they are sent without waiting for the turn's end. */
 const FLUSH_AT = 48;
 /** The clock is read once in so many datagrams. */
@@ -69,6 +60,8 @@ const TICK_EVERY = 8;
 export class UdpSocket implements Channel {
   readonly transport = "UDP";
   readonly reliable = false;
+  readonly isOnlyWay = false;
+  readonly dependants = null;
   readonly arena = new Arena();
   readonly counters = new UdpCounters();
   /** The address that is bound, numeric. */
@@ -76,17 +69,12 @@ export class UdpSocket implements Channel {
   readonly port: number;
   /** What the kernel gave for a receive buffer, in octets; 0 when it could not be asked. */
   readonly receiveBuffer: number;
-  readonly #receiver: DatagramReceiver;
+  readonly #receiver: Receiver;
   readonly #settings: UdpSettings;
   readonly #socket: Bun.udp.Socket<"uint8array">;
   readonly #queue: SendQueue;
   readonly #valve: Valve | null;
-  readonly #advertised: string | undefined;
-  readonly #localFor: (peer: string) => string;
-  /** The peer asked about last, and what it is told: a trunk sends message after message from one address. */
-  #peer = "";
-  #sentBy = "";
-  #host = "";
+  readonly #name: OwnName;
   #turnScheduled = false;
   #turnStarted = 0;
   #inTurn = 0;
@@ -95,7 +83,7 @@ export class UdpSocket implements Channel {
 
   private constructor(
     socket: Bun.udp.Socket<"uint8array">,
-    receiver: DatagramReceiver,
+    receiver: Receiver,
     settings: UdpSettings,
     advertised: ((port: number) => string) | undefined,
     localFor: (peer: string) => string,
@@ -103,10 +91,9 @@ export class UdpSocket implements Channel {
     this.#socket = socket;
     this.#receiver = receiver;
     this.#settings = settings;
-    this.#localFor = localFor;
     this.address = socket.hostname;
     this.port = socket.port;
-    this.#advertised = advertised?.(socket.port);
+    this.#name = new OwnName(this.address, this.port, advertised?.(this.port), localFor);
     const native = settings.native ? nativeSockets() : null;
     const { fd } = socket as unknown as { fd: number };
     this.receiveBuffer = native?.setBuffers(fd, settings.receiveBuffer) ?? 0;
@@ -126,7 +113,7 @@ export class UdpSocket implements Channel {
   static async open(
     host: string,
     port: number,
-    receiver: DatagramReceiver,
+    receiver: Receiver,
     settings: UdpSettings,
     advertised: ((port: number) => string) | undefined,
     localFor: (peer: string) => string,
@@ -152,21 +139,16 @@ export class UdpSocket implements Channel {
     return opened;
   }
 
+  get isOpen(): boolean {
+    return !this.#closed;
+  }
+
   sentByFor(peer: string): string {
-    if (peer !== this.#peer) this.#lookUp(peer);
-    return this.#sentBy;
+    return this.#name.sentByFor(peer);
   }
 
   hostFor(peer: string): string {
-    if (peer !== this.#peer) this.#lookUp(peer);
-    return this.#host;
-  }
-
-  #lookUp(peer: string): void {
-    const wildcard = this.address === "0.0.0.0" || this.address === "::";
-    this.#peer = peer;
-    this.#sentBy = this.#advertised ?? hostPort(wildcard ? this.#localFor(peer) : this.address, this.port);
-    this.#host = this.#sentBy.slice(0, this.#sentBy.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+    return this.#name.hostFor(peer);
   }
 
   send(start: number, address: string, port: number): void {

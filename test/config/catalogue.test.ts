@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { defaultText, sections, settingAt, settings } from "../../src/config/catalogue.ts";
+import { defaultText, type Setting, sections, settingAt, settings } from "../../src/config/catalogue.ts";
 import { schema } from "../../src/config/schema.ts";
 
 test("every field of the schema is in the catalogue, with its section and default", () => {
@@ -10,12 +10,31 @@ test("every field of the schema is in the catalogue, with its section and defaul
   });
   const listed = settings.filter((s) => s.initial !== undefined).map((s) => [s.name, s.initial]);
   expect(Object.fromEntries(listed)).toEqual(Object.fromEntries(found));
-  expect(sections.map((s) => s.name)).toEqual(["", "uas", "timers", "limits", "udp", "shutdown"]);
+  expect(sections.map((s) => s.name)).toEqual([
+    "",
+    "uas",
+    "timers",
+    "limits",
+    "udp",
+    "connections",
+    "tls",
+    "dns",
+    "shutdown",
+  ]);
 });
 
 test("a setting without a constant default says in words what it does instead", () => {
   const without = settings.filter((s) => s.initial === undefined);
-  expect(without.map((s) => s.name)).toEqual(["advertise", "limits.transactions", "limits.dialogs"]);
+  expect(without.map((s) => s.name)).toEqual([
+    "listen",
+    "advertise",
+    "limits.transactions",
+    "limits.dialogs",
+    "tls.certificate",
+    "tls.private-key",
+    "tls.ca",
+    "dns.nameserver",
+  ]);
   for (const setting of settings) expect(defaultText(setting)).not.toMatch(/undefined|^$/);
 });
 
@@ -29,4 +48,11 @@ test("a path into a setting's value leads to the setting", () => {
   expect(settingAt(["listen", 1])?.name).toBe("listen");
   expect(settingAt(["timers", "t1"])?.name).toBe("timers.t1");
   expect(settingAt(["timers"])).toBeUndefined();
+});
+
+test("what may be given more than once, what is yes or no, and what is a path is known", () => {
+  const names = (some: (setting: Setting) => unknown) => settings.filter(some).map((s) => s.name);
+  expect(names((s) => s.repeatable)).toEqual(["listen", "tls.ca", "dns.nameserver"]);
+  expect(names((s) => s.kind === "boolean")).toEqual(["tls.verify-servers"]);
+  expect(names((s) => s.path)).toEqual(["tls.certificate", "tls.private-key", "tls.ca"]);
 });

@@ -1,45 +1,37 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { ConfigError } from "../../src/config/error.ts";
-import { load } from "../../src/config/load.ts";
-import type { Settings } from "../../src/config/schema.ts";
 import { toServeOptions, toStopOptions, toUasSettings } from "../../src/config/to-options.ts";
+import { DEFAULT_RESOLVE } from "../../src/resolve/settings.ts";
+import { DEFAULT_STREAMS } from "../../src/transport/settings.ts";
+import { settingsFolder } from "./settings-folder.ts";
 
-const folder = mkdtempSync(join(tmpdir(), "viaduct-load-"));
-const file = join(folder, "settings.toml");
-afterAll(() => rmSync(folder, { recursive: true }));
-
-async function settingsOf(args: string[], toml?: string): Promise<Settings> {
-  if (toml !== undefined) writeFileSync(file, toml);
-  const loaded = await load(toml === undefined ? args : ["--config", file, ...args], "1.2.3");
-  if (loaded.kind !== "run") throw new Error(`printed ${loaded.text}`);
-  return loaded.settings;
-}
-
-/** The message that ends the start, with the path of the file as FILE. */
-async function errorOf(args: string[], toml?: string): Promise<string> {
-  try {
-    await settingsOf(args, toml);
-  } catch (error) {
-    if (error instanceof ConfigError) return error.message.replaceAll(file, "FILE");
-    throw error;
-  }
-  throw new Error("the settings were accepted");
-}
+const { folder, file, settingsOf, errorOf, remove } = settingsFolder();
+afterAll(remove);
 
 describe("precedence", () => {
   test("nothing given: the defaults", async () => {
     expect(await settingsOf([])).toEqual({
       mode: "full-uas",
-      listen: ["udp://0.0.0.0:5060"],
+      listen: ["udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"],
       "log-level": "info",
       uas: { "ring-time": 0, "final-status": 200 },
       timers: { t1: 500, t2: 4000, t4: 5000 },
       limits: { "message-size": 65_536, headers: 256, "header-length": 8192, "uri-length": 2048, vias: 70 },
       udp: { "receive-buffer": 8_388_608, "send-queue": 8192, "flood-budget": 5 },
+      connections: {
+        connections: 65_536,
+        "connections-per-address": 4096,
+        "idle-timeout": 600,
+        "message-timeout": 15,
+        "connect-timeout": 5,
+        "write-queue": 1_048_576,
+        "keep-alive": 60,
+      },
+      tls: { "client-certificates": "none", "verify-servers": true },
+      dns: { "dns-timeout": 3000, "dns-cache": 60, "dns-negative-cache": 10, "avoid-failed": 30 },
       shutdown: { grace: 5, "retry-after": 10 },
     });
   });
@@ -86,15 +78,27 @@ describe("a wrong flag is named with what would be right", () => {
     [["--mode", "proxy"], '--mode: must be full-uas or minimal, not "proxy"'],
     [["--log-level", "loud"], '--log-level: must be fatal, error, warn, info, debug, trace or silent, not "loud"'],
     [
-      ["--listen", "udp://127.0.0.1", "--listen", "tcp://127.0.0.1"],
-      "--listen: must be udp://HOST:PORT, an IPv6 HOST in brackets, PORT from 0 to 65535 (5060 when left out), " +
-        'not "tcp://127.0.0.1"',
+      ["--listen", "udp://127.0.0.1", "--listen", "sctp://127.0.0.1"],
+      "--listen: must be udp://HOST:PORT, or tcp, tls, ws or wss in the place of udp, an IPv6 HOST in brackets, " +
+        "PORT from 0 to 65535 (when left out 5060, tls 5061, ws 80, wss 443), and ?advertise=HOST:PORT behind it " +
+        'if peers are to be told another, not "sctp://127.0.0.1"',
     ],
     [
       ["--advertise", "0.0.0.0"],
       "--advertise: must be a HOST that peers can reach, or HOST:PORT, an IPv6 HOST in brackets, " +
         'PORT from 1 to 65535, not "0.0.0.0"',
     ],
+    [["--verify-servers", "no"], '--verify-servers: must be true or false, not "no"'],
+    [["--verify-servers"], "--verify-servers: must be followed by its value, true or false"],
+    [["--certificate", ""], '--certificate: must be the path of a PEM file, not ""'],
+    [["--ca", "a.pem", "--ca", ""], '--ca: must be the path of a PEM file, not ""'],
+    [["--client-certificates", "yes"], '--client-certificates: must be none, optional or required, not "yes"'],
+    [
+      ["--nameserver", "dns.example.com"],
+      "--nameserver: must be a numeric HOST, an IPv6 one in brackets, or HOST:PORT, PORT from 1 to 65535 " +
+        '(53 when left out), not "dns.example.com"',
+    ],
+    [["--keep-alive", "-1"], "--keep-alive: must be a whole number of seconds from 0 to 32767, not -1"],
     [["--rng-time", "5"], "unknown flag --rng-time: did you mean --ring-time?"],
     [["--ringTime=5"], "unknown flag --ringTime: did you mean --ring-time?"],
     [["--colour"], "unknown flag --colour: see viaduct --help"],
@@ -123,6 +127,15 @@ describe("a wrong setting of the file is named with what would be right", () => 
     ["[timers]\nt1 = nan", "FILE: timers.t1: must be a whole number of milliseconds from 10 to 60000, not NaN"],
     ["[limits]\nvias = true", "FILE: limits.vias: must be a whole number from 1 to 255, not true"],
     ["[limits]\ndialogs = 0", "FILE: limits.dialogs: must be a whole number from 1 to 100000000, not 0"],
+    ["[tls]\nverify-servers = 'false'", 'FILE: tls.verify-servers: must be true or false, not "false"'],
+    ["[tls]\nca = []", "FILE: tls.ca: must be the path of a PEM file, not []"],
+    ['[tls]\ncertificate = "a\\u0000b"', 'FILE: tls.certificate: must be the path of a PEM file, not "a\\u0000b"'],
+    ["idle-timeout = 3", "FILE: unknown setting idle-timeout: did you mean connections.idle-timeout?"],
+    [
+      "connections = 5",
+      "FILE: connections: must be a table [connections] of connections, connections-per-address, idle-timeout, " +
+        "message-timeout, connect-timeout, write-queue, keep-alive, not 5",
+    ],
     ["mode = 1979-05-27", 'FILE: mode: must be full-uas or minimal, not "1979-05-27"'],
     ["[uas]\nrng-time = 3", "FILE: unknown setting uas.rng-time: did you mean uas.ring-time?"],
     ["ring-time = 3", "FILE: unknown setting ring-time: did you mean uas.ring-time?"],
@@ -247,6 +260,26 @@ test("settings reach the options of the server under their API names", async () 
     receive-buffer = 7000
     send-queue = 701
     flood-budget = 72
+    [connections]
+    connections = 81
+    connections-per-address = 82
+    idle-timeout = 83
+    message-timeout = 84
+    connect-timeout = 85
+    write-queue = 86000
+    keep-alive = 87
+    [tls]
+    certificate = "/c.pem"
+    private-key = "/k.pem"
+    ca = ["/a.pem", "/b.pem"]
+    client-certificates = "required"
+    verify-servers = false
+    [dns]
+    nameserver = ["127.0.0.1:5353", "[::1]"]
+    dns-timeout = 91
+    dns-cache = 92
+    dns-negative-cache = 93
+    avoid-failed = 94
     [shutdown]
     grace = 8
     retry-after = 9`;
@@ -265,7 +298,36 @@ test("settings reach the options of the server under their API names", async () 
       dialogs: 606,
     },
     udp: { receiveBuffer: 7000, sendQueue: 701, floodBudget: 72 },
+    tls: {
+      certificate: "/c.pem",
+      privateKey: "/k.pem",
+      ca: ["/a.pem", "/b.pem"],
+      clientCertificates: "required",
+      verifyServers: false,
+    },
+    streams: {
+      connections: 81,
+      connectionsPerAddress: 82,
+      idleTimeout: 83_000,
+      messageTimeout: 84_000,
+      connectTimeout: 85_000,
+      writeQueue: 86_000,
+      keepAlive: 87_000,
+    },
+    resolve: {
+      nameservers: ["127.0.0.1:5353", "[::1]:53"],
+      dnsTimeout: 91,
+      cacheTtl: 92_000,
+      cacheNegative: 93_000,
+      avoidFailed: 94_000,
+    },
   });
   expect(toUasSettings(settings)).toEqual({ ringTime: 1, finalStatus: 486 });
   expect(toStopOptions(settings)).toEqual({ graceMs: 8000, retryAfter: 9 });
+});
+
+test("the defaults of streams and of finding servers are those of the library", async () => {
+  const { streams, resolve } = toServeOptions(await settingsOf([]));
+  expect(streams).toEqual(DEFAULT_STREAMS);
+  expect(resolve).toEqual(DEFAULT_RESOLVE);
 });

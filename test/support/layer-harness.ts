@@ -47,6 +47,8 @@ export class LayerHarness {
   readonly acks: SipMessage[] = [];
   readonly responses: { slot: number; status: number }[] = [];
   readonly timeouts: { slot: number; at: number }[] = [];
+  readonly transportFailures: { slot: number; cause: string }[] = [];
+  readonly unreachable: number[] = [];
   readonly overloads: SipMessage[] = [];
   readonly strayResponses: number[] = [];
   /** What the user does with a request at once; nothing by default. */
@@ -83,6 +85,12 @@ export class LayerHarness {
         },
         strayResponse: (message) => {
           this.strayResponses.push(message.status);
+        },
+        transportFailed: (slot, cause) => {
+          this.transportFailures.push({ slot, cause });
+        },
+        unreachable: (slot) => {
+          this.unreachable.push(slot);
         },
         timeout: (slot) => {
           this.timeouts.push({ slot, at: this.now });

@@ -16,6 +16,9 @@ export class RecordingChannel implements Channel {
   readonly arena = new Arena();
   readonly transport: string;
   readonly reliable: boolean;
+  readonly isOpen = true;
+  readonly isOnlyWay = false;
+  readonly dependants: Set<number> | null;
   /** Everything since the start or the last {@link take}, oldest first. */
   readonly sent: SentMessage[] = [];
   readonly #clock: Clock;
@@ -23,6 +26,7 @@ export class RecordingChannel implements Channel {
   constructor(clock: Clock, reliable = false) {
     this.#clock = clock;
     this.reliable = reliable;
+    this.dependants = reliable ? new Set() : null;
     this.transport = reliable ? "TCP" : "UDP";
   }
 

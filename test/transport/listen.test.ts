@@ -12,13 +12,13 @@ describe("a listen address", () => {
     ["udp://sip.example.com:5080", "sip.example.com", 5080],
     ["UDP://localhost", "localhost", 5060],
   ])("%s", (text, host, port) => {
-    expect(parseListenAddress(text)).toEqual({ transport: "udp", host, port });
+    expect(parseListenAddress(text)).toMatchObject({ transport: "udp", host, port });
   });
 
   test.each([
     "",
     "127.0.0.1:5060",
-    "tcp://127.0.0.1:5060",
+    "sctp://127.0.0.1:5060",
     "udp:127.0.0.1",
     "udp://",
     "udp://:5060",

@@ -2,13 +2,18 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { ascii } from "../../src/message/bytes.ts";
-import { type DatagramReceiver, DEFAULT_UDP, type UdpSettings, UdpSocket } from "../../src/transport/udp.ts";
+import type { Receiver } from "../../src/transport/channel.ts";
+import { DEFAULT_UDP, type UdpSettings, UdpSocket } from "../../src/transport/udp.ts";
 import { DatagramClient } from "../support/datagram-client.ts";
 import { textOf } from "../support/sip-text.ts";
 import { until } from "../support/until.ts";
 
 /** Echoes what it gets; a test may do more. */
-class Echo implements DatagramReceiver {
+class Echo implements Receiver {
+  framed(): void {}
+  broken(): void {}
+  lost(): void {}
+  ended(): void {}
   readonly got: string[] = [];
   readonly failures: { error: unknown; address: string; port: number }[] = [];
   now = 0;
@@ -47,7 +52,7 @@ afterEach(() => {
 });
 
 async function socketFor(
-  receiver: DatagramReceiver,
+  receiver: Receiver,
   { host = "127.0.0.1", ...settings }: Partial<UdpSettings> & { host?: string } = {},
 ): Promise<UdpSocket> {
   const localFor = (peer: string) => `local-for-${peer}`;
