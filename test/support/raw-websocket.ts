@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { connect as connectTcp, type Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { PATIENCE_MS } from "./datagram-client.ts";
+import { requestText, SipMessage, unique } from "./sip-messages.ts";
 
 export const Opcode = { Continuation: 0, Text: 1, Binary: 2, Close: 8, Ping: 9, Pong: 10 } as const;
 
@@ -190,6 +191,16 @@ export class RawWebSocket {
   #wake(): void {
     for (const resolve of this.#arrived.splice(0)) resolve();
   }
+}
+
+/** An OPTIONS as a browser would send it. @param headers more lines */
+export function browserOptions(...headers: string[]): string {
+  return requestText("OPTIONS", { transport: "WS", sentBy: `${unique("h")}.invalid`, headers });
+}
+
+/** The message in a frame. */
+export function messageIn(frame: Frame): SipMessage {
+  return new SipMessage(new Uint8Array(frame.payload));
 }
 
 /** RFC 6455 s5.2. */
