@@ -151,7 +151,7 @@ const connections = z
       from: 1,
       to: 1_000_000,
       default: DEFAULT_STREAMS.connectionsPerAddress,
-      about: "The most accepted connections at one time from one address",
+      about: "The most connections at one time with one address",
     }),
     "idle-timeout": number({
       ...seconds,

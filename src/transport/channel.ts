@@ -11,7 +11,7 @@ export interface Channel {
   readonly reliable: boolean;
   /** Where messages for this channel are written. */
   readonly arena: Arena;
-  /** False once nothing can be sent on it any more: a connection that was closed or lost. */
+  /** Whether requests can be sent on it: false for a connection that is gone, or whose peer will send no more. */
   readonly isOpen: boolean;
   /** Whether its peer can be reached by nothing but this: a WebSocket (RFC 7118 s5.4). */
   readonly isOnlyWay: boolean;

@@ -32,6 +32,8 @@ export abstract class Connection implements Channel {
   since = 0;
   lastActive = 0;
   partialSince = -1;
+  /** Responses that wait for it to open, since the connection they belong to is gone. */
+  owed = 0;
   /** Whether a whole message has come. */
   hasSpoken = false;
   /** Whether its peer will send no more. */
@@ -68,7 +70,12 @@ export abstract class Connection implements Channel {
   }
 
   get isOpen(): boolean {
-    return this.state !== ConnectionState.Closed;
+    return this.state !== ConnectionState.Closed && !this.isHalfClosed;
+  }
+
+  /** Whether nobody will send or wait for anything any more. */
+  get isDone(): boolean {
+    return this.isHalfClosed && !this.hasDependants;
   }
 
   get dependants(): Set<number> {
@@ -107,6 +114,7 @@ export abstract class Connection implements Channel {
    */
   close(cause: string | null): void {
     if (this.state === ConnectionState.Closed) return;
+    if (this.state === ConnectionState.Opening) this.connections.counters.undeliverable += this.owed;
     this.state = ConnectionState.Closed;
     this.shut(cause === null);
     this.connections.remove(this, cause);

@@ -92,15 +92,15 @@ export class Connections {
 
   /** Whether one more may be accepted from an address; if not it is counted as refused. */
   mayAccept(address: string): boolean {
-    const { connections, connectionsPerAddress } = this.settings;
-    if (this.size < connections && (this.#perAddress.get(address) ?? 0) < connectionsPerAddress) return true;
+    if (this.mayOpen(address)) return true;
     this.counters.refused++;
     return false;
   }
 
-  /** Whether one more may be opened. */
-  get mayOpen(): boolean {
-    return this.size < this.settings.connections;
+  /** Whether there may be one more with an address. */
+  mayOpen(address: string): boolean {
+    const { connections, connectionsPerAddress } = this.settings;
+    return this.size < connections && (this.#perAddress.get(address) ?? 0) < connectionsPerAddress;
   }
 
   /** Takes in a connection. @param key what it is found by for requests to its peer; none when it is not for others */
@@ -110,10 +110,8 @@ export class Connections {
     connection.slot = slot;
     connection.since = connection.lastActive = this.#wheel.now;
     this.#arm(slot, Math.min(this.settings.messageTimeout, this.settings.connectTimeout));
-    if (connection.isAccepted) {
-      this.counters.accepted++;
-      this.#perAddress.set(connection.address, (this.#perAddress.get(connection.address) ?? 0) + 1);
-    }
+    if (connection.isAccepted) this.counters.accepted++;
+    this.#perAddress.set(connection.address, (this.#perAddress.get(connection.address) ?? 0) + 1);
     if (key !== null) this.alias(connection, key);
   }
 
@@ -144,11 +142,9 @@ export class Connections {
     this.#free.push(slot);
     this.unlist(connection);
     this.counters.closed++;
-    if (connection.isAccepted) {
-      const left = this.#perAddress.get(connection.address)! - 1;
-      if (left === 0) this.#perAddress.delete(connection.address);
-      else this.#perAddress.set(connection.address, left);
-    }
+    const left = this.#perAddress.get(connection.address)! - 1;
+    if (left === 0) this.#perAddress.delete(connection.address);
+    else this.#perAddress.set(connection.address, left);
     this.receiver.lost(connection, cause);
   }
 
@@ -159,7 +155,10 @@ export class Connections {
   reopen(lost: Connection, start: number, address: string, port: number): void {
     const connection = lost.isOnlyWay ? null : this.#reopen(lost, address, port);
     if (connection === null) this.counters.undeliverable++;
-    else connection.send(start, address, port);
+    else {
+      if (connection.state === ConnectionState.Opening) connection.owed++;
+      connection.send(start, address, port);
+    }
   }
 
   /** A connection has something to write at the end of the turn. */
@@ -222,7 +221,7 @@ export class Connections {
       if (now >= due) connection.close("no connection in time");
       return due;
     }
-    if (connection.isHalfClosed && !connection.hasDependants) {
+    if (connection.isDone) {
       connection.close(null);
       return now;
     }

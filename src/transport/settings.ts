@@ -4,7 +4,7 @@
 export interface StreamSettings {
   /** Connections at once, accepted and opened. Default 65,536. */
   connections: number;
-  /** Accepted connections at once from one address. Default 4,096. */
+  /** Connections at once with one address. Default 4,096. */
   connectionsPerAddress: number;
   /** A connection that carried no octet for so long is closed. Default 600,000. */
   idleTimeout: number;

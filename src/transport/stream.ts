@@ -65,6 +65,10 @@ export class StreamConnection extends Connection implements FrameReceiver {
 
   // ---- sending
 
+  override get isDone(): boolean {
+    return super.isDone && this.#waitingOctets === 0;
+  }
+
   send(start: number, address: string, port: number): void {
     const { connections } = this;
     if (this.state === ConnectionState.Closed) {
@@ -90,7 +94,7 @@ export class StreamConnection extends Connection implements FrameReceiver {
       else this.#writeJoined(gathered);
     }
     gathered.length = 0;
-    if (this.isHalfClosed && !this.hasDependants && this.#waitingOctets === 0) this.close(null);
+    if (this.isDone) this.close(null);
   }
 
   #writeJoined(gathered: readonly Uint8Array[]): void {
@@ -143,7 +147,7 @@ export class StreamConnection extends Connection implements FrameReceiver {
       done++;
     }
     waiting.splice(0, done);
-    if (this.isHalfClosed && this.#waitingOctets === 0 && !this.hasDependants) this.close(null);
+    if (this.isDone) this.close(null);
   }
 
   // ---- from the framer

@@ -142,7 +142,7 @@ export class Transports {
   #connect(to: Destination, key: string): StreamConnection | null {
     const { transport, address, port, domain } = to;
     const { connections, tls } = this;
-    if (!this.canReach(transport, address.includes(":") ? 6 : 4) || !connections.mayOpen) return null;
+    if (!this.canReach(transport, address.includes(":") ? 6 : 4) || !connections.mayOpen(address)) return null;
     const secure = isSecure(transport);
     const check = secure ? { domain: tls.verifyServers ? domain : null, isRequired: false } : null;
     const name = this.#nameFor(transport, address);
@@ -181,7 +181,7 @@ export class Transports {
     for (const listener of this.#listeners) listener.renew();
   }
 
-  /** Sends what is left and closes everything. */
+  /** Sends what the kernel takes at once, and closes everything. */
   close(): void {
     this.#isClosed = true;
     for (const listener of this.#listeners) listener.close();

@@ -2,7 +2,7 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freeUdpPort } from "../../bench/load/process.ts";
+import { freePort } from "../../bench/load/process.ts";
 import { readCounters, readErrors } from "../../scenarios/report/sipp.ts";
 
 const SCENARIOS = join(import.meta.dir, "../../scenarios");
@@ -66,7 +66,7 @@ export async function runSipp(options: SippOptions): Promise<SippResult> {
   const folder = await mkdtemp(join(tmpdir(), "viaduct-sipp-"));
   try {
     // Left to itself SIPp takes 5060, which a server of this machine may want.
-    const port = await freeUdpPort();
+    const port = await freePort();
     const argv = [sippPath() ?? "sipp", to, "-i", local, "-p", `${port}`, "-m", `${calls}`];
     argv.push("-r", `${rate}`, "-l", `${Math.max(1000, rate * 4)}`, "-recv_timeout", `${receiveTimeout}`);
     argv.push("-buff_size", `${BUFFER}`, "-nostdin", "-watchdog_interval", "0", "-trace_counts", "-fd", "1");

@@ -249,6 +249,11 @@ export class StreamClient {
     return this.#isClosed;
   }
 
+  /** TCP and TLS connections it holds: its own, and those that it accepted. */
+  get held(): number {
+    return this.#all.size;
+  }
+
   /** CRLFs that came between messages: answers to pings (RFC 5626 s3.5.1). */
   get pongs(): number {
     return this.#pongs;
