@@ -1,16 +1,62 @@
 /** Sends a request inside a dialog (RFC 3261 s12.2.1.1). */
 import { ascii } from "../message/bytes.ts";
-import { Header } from "../message/header.ts";
+import { checkedReason, type HeaderFields, headerLines, joinedLines } from "../message/header-lines.ts";
 import { Uri } from "../message/uri.ts";
-import type { Flow, RequestUser } from "../outgoing/outgoing-request.ts";
+import type { Flow, HeaderWriter, OutgoingRequest, RequestDraft, RequestUser } from "../outgoing/outgoing-request.ts";
 import type { Sender } from "../outgoing/sender.ts";
 import { type NextHop, nextHopOf } from "../resolve/target.ts";
 import { isNumericHost } from "../transport/address.ts";
+import type { AnswerOffer } from "./answering.ts";
 import type { Dialog } from "./dialog.ts";
+import type { TimerOffer } from "./session-timer.ts";
 
-/** Sends a request without a body, in a transaction of its own for each server that is tried. */
-export function sendInDialog(sender: Sender, dialog: Dialog, method: string, user: RequestUser): void {
-  const { invite } = dialog;
+/** What a request in a dialog carries. */
+export interface InDialogOptions {
+  headers?: HeaderFields | undefined;
+  body?: string | Uint8Array | undefined;
+  /** Default `application/sdp`. */
+  contentType?: string | undefined;
+  /**
+   * For an INVITE without an offer: makes the answer to the one that comes in the 2xx or before it, in a reliable
+   * provisional response; it goes in the ACK or PRACK.
+   */
+  answer?: AnswerOffer | undefined;
+}
+
+/** The same with what it says of the session's timer (RFC 4028 s7.4). */
+export function withTimer(options: InDialogOptions, timer: TimerOffer | null): InDialogOptions {
+  return timer === null ? options : { ...options, headers: { ...timer.fields, ...options.headers } };
+}
+
+/** Where a request in a dialog goes. */
+interface Way {
+  readonly hop: NextHop | null;
+  readonly flow: Flow | null;
+}
+
+/**
+ * Sends a request in a transaction of its own for each server that is tried.
+ * @param contact writes the Contact of a request that refreshes the target, for the channel it goes over
+ */
+export function sendInDialog(
+  sender: Sender,
+  dialog: Dialog,
+  method: string,
+  options: InDialogOptions,
+  contact: HeaderWriter | undefined,
+  user: RequestUser,
+): OutgoingRequest {
+  const { draft, way } = draftInDialog(dialog, method, ++dialog.localCSeq, options);
+  return sender.send({ ...draft, contact }, way.hop, way.flow, user, dialog);
+}
+
+/** A request in a dialog and where it goes. @param cseq that of the INVITE for an ACK, else the next one */
+export function draftInDialog(
+  dialog: Dialog,
+  method: string,
+  cseq: number,
+  { headers, body, contentType = "application/sdp" }: InDialogOptions,
+): { draft: RequestDraft; way: Way } {
   const routes = dialog.routeSet;
   let uri = dialog.remoteTarget;
   const first = routes[0] === undefined ? null : Uri.parse(routes[0]);
@@ -21,20 +67,21 @@ export function sendInDialog(sender: Sender, dialog: Dialog, method: string, use
   }
   const next = first ?? Uri.parse(uri);
   const hop = next === null ? null : nextHopOf(next);
-  const to = invite.first(Header.From);
-  const from = invite.first(Header.To);
-  const callId = invite.first(Header.CallId);
+  const routeLines = ascii(routes.map((route) => `Route: <${route}>\r\n`).join(""));
+  const lines = headers === undefined ? routeLines : joinedLines(routeLines, headerLines(headers));
   const draft = {
     method,
     uri,
-    from: withTag(invite.bytes.subarray(invite.valueStart(from), invite.valueEnd(from)), dialog.localTag),
-    to: invite.bytes.subarray(invite.valueStart(to), invite.valueEnd(to)),
-    callId: invite.bytes.subarray(invite.valueStart(callId), invite.valueEnd(callId)),
-    cseq: ++dialog.localCSeq,
-    headers: routes.length === 0 ? undefined : ascii(routes.map((route) => `Route: <${route}>\r\n`).join("")),
+    from: dialog.localAddress,
+    to: dialog.remoteAddress,
+    callId: dialog.callIdOctets,
+    cseq,
+    headers: lines.length === 0 ? undefined : lines,
+    contentType: checkedReason(contentType),
+    body: typeof body === "string" ? ascii(body) : body,
   };
   const flow = flowOf(dialog, hop);
-  sender.send(draft, flow?.channel.isOnlyWay || isNowhere(hop) ? null : hop, flow, user, dialog);
+  return { draft, way: { hop: flow?.channel.isOnlyWay || isNowhere(hop) ? null : hop, flow } };
 }
 
 /**
@@ -46,19 +93,12 @@ function flowOf(dialog: Dialog, hop: NextHop | null): Flow | null {
   const { channel, address } = dialog;
   if (!channel.isOpen) return null;
   if (isNowhere(hop) || channel.isOnlyWay) return dialog;
-  return channel.reliable && (dialog.routeSet.length === 0 || hop?.host === address) ? dialog : null;
+  // What a caller's first request went to need not be the callee: a proxy may have stayed out of the dialog.
+  const isPeer = dialog.routeSet.length === 0 && !dialog.isCaller;
+  return channel.reliable && (isPeer || hop?.host === address) ? dialog : null;
 }
 
 /** Whether there is no next hop, or one made so that nobody looks it up, as browsers do (RFC 7118 s5). */
 function isNowhere(hop: NextHop | null): boolean {
   return hop === null || (!isNumericHost(hop.host) && hop.host.endsWith(".invalid"));
-}
-
-function withTag(to: Uint8Array, tag: Uint8Array): Uint8Array {
-  const mark = ascii(";tag=");
-  const value = new Uint8Array(to.length + mark.length + tag.length);
-  value.set(to);
-  value.set(mark, to.length);
-  value.set(tag, to.length + mark.length);
-  return value;
 }

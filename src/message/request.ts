@@ -45,10 +45,11 @@ const CSEQ = ascii("\r\nCSeq: ");
 const CONTENT_TYPE = ascii("Content-Type: ");
 const CONTENT_LENGTH = ascii("Content-Length: ");
 const CRLF = ascii("\r\n");
-const ACK_HEAD = ascii("ACK ");
+const ACK = ascii("ACK");
+const CANCEL = ascii("CANCEL");
 const MAX_FORWARDS_70 = ascii("Max-Forwards: 70\r\n");
 const CSEQ_LINE = ascii("CSeq: ");
-const ACK_END = ascii(" ACK\r\nContent-Length: 0\r\n\r\n");
+const END = ascii("\r\nContent-Length: 0\r\n\r\n");
 
 function put(arena: Arena, text: Text): void {
   if (typeof text === "string") arena.text(text);
@@ -101,28 +102,46 @@ export function writeRequest(arena: Arena, parts: RequestParts): number {
 const scanner = new Scanner();
 
 /**
+ * The CANCEL for an INVITE (s9.1): its Request-URI, top Via, From, To, Call-ID, CSeq number and Routes.
+ * @param request the octets of the INVITE as it was sent
+ * @returns where it begins
+ */
+export function writeCancel(arena: Arena, request: Uint8Array): number {
+  return writeDerived(arena, CANCEL, request, null);
+}
+
+/**
  * The ACK for a final response that is not a 2xx (s17.1.1.3): the request's Request-URI, top Via, From, Call-ID, CSeq
  * number and Routes, the response's To.
  * @param request the octets of the INVITE as it was sent
  * @returns where it begins
  */
 export function writeAckForFailure(arena: Arena, request: Uint8Array, response: Message): number {
+  return writeDerived(arena, ACK, request, response);
+}
+
+/** A request of an INVITE's own transaction. @param response whose To is taken; null for the INVITE's */
+function writeDerived(arena: Arena, method: Uint8Array, request: Uint8Array, response: Message | null): number {
   const invite = scanner.scanDatagram(request);
   const { table } = invite;
-  const start = arena.open(request.length + response.bytes.length + 256);
-  arena.put(ACK_HEAD);
+  const start = arena.open(request.length + (response?.bytes.length ?? 0) + 256);
+  arena.put(method);
+  arena.octet(0x20);
   arena.copy(request, table[URI_START]!, table[URI_END]!);
   arena.put(SIP);
   copyLine(arena, invite, invite.first(Header.Via));
   arena.put(MAX_FORWARDS_70);
   copyLine(arena, invite, invite.first(Header.From));
-  copyLine(arena, response, response.first(Header.To));
+  const answered = response ?? invite;
+  copyLine(arena, answered, answered.first(Header.To));
   copyLine(arena, invite, invite.first(Header.CallId));
   for (let route = invite.first(Header.Route); route !== 0; route = invite.next(route)) copyLine(arena, invite, route);
   arena.put(CSEQ_LINE);
   const cseq = invite.first(Header.CSeq);
   for (let at = invite.valueStart(cseq); request[at]! > 0x20; at++) arena.octet(request[at]!);
-  arena.put(ACK_END);
+  arena.octet(0x20);
+  arena.put(method);
+  arena.put(END);
   return start;
 }
 

@@ -3,16 +3,23 @@
  * (RFC 3263 s4.3). A target that cannot be reached, stays silent or answers 503 is avoided for a while.
  */
 import { Header } from "../message/header.ts";
+import { joinedLines } from "../message/header-lines.ts";
 import type { Message } from "../message/message.ts";
-import { type RequestParts, writeRequest } from "../message/request.ts";
-import type { Target } from "../resolve/target.ts";
+import { type RequestParts, writeCancel, writeRequest } from "../message/request.ts";
+import type { NextHop, Target } from "../resolve/target.ts";
 import { hostPort } from "../transport/address.ts";
 import type { Channel } from "../transport/channel.ts";
 import { RequestFailed } from "./request-failed.ts";
 import type { Sender } from "./sender.ts";
 
+/** Writes header lines that name this end: what they say depends on the way the request takes. */
+export type HeaderWriter = (channel: Channel, peer: string) => Uint8Array;
+
 /** What a request is made of; transport, sent-by and branch are those of each attempt. */
-export type RequestDraft = Omit<RequestParts, "transport" | "sentBy" | "branch" | "alias">;
+export interface RequestDraft extends Omit<RequestParts, "transport" | "sentBy" | "branch" | "alias"> {
+  /** The Contact, and what goes beside it. */
+  contact?: HeaderWriter | undefined;
+}
 
 /** A way that is there already: the socket or connection of a dialog, and the peer's end of it. */
 export interface Flow {
@@ -23,8 +30,12 @@ export interface Flow {
 
 /** Told what becomes of a request. */
 export interface RequestUser {
-  /** Every provisional response, and the final one. @param message the scanner's own: `keep` it to have it later */
-  response(message: Message): void;
+  /**
+   * Every provisional response, and the final one; for an INVITE every 2xx, since a forking proxy may bring several.
+   * @param message the scanner's own: `keep` it to have it later
+   * @param request where it came from is its {@link OutgoingRequest.way}
+   */
+  response(message: Message, request: OutgoingRequest): void;
   /** No response came, or none will. */
   failed(failure: RequestFailed): void;
 }
@@ -32,10 +43,13 @@ export interface RequestUser {
 /** Octets beyond which a request towards UDP goes over TCP (RFC 3261 s18.1.1). */
 const UDP_LIMIT = 1300;
 const SERVICE_UNAVAILABLE = 503;
-const BRANCH_LETTERS = 16;
+/** Letters in a branch behind the cookie. */
+export const BRANCH_LETTERS = 16;
 
 export class OutgoingRequest {
   readonly draft: RequestDraft;
+  /** Where it goes; null when a flow is all there is. */
+  readonly hop: NextHop | null;
   readonly #sender: Sender;
   readonly #user: RequestUser;
   readonly #near: Flow | null;
@@ -49,11 +63,18 @@ export class OutgoingRequest {
   /** Finds targets once the flow has failed. */
   #elsewhere: (() => void) | null = null;
   #isOver = false;
+  #hasProvisional = false;
+  #cancel: "no" | "wanted" | "sent" = "no";
+  /** The transaction under way. */
+  #slot = -1;
+  #branch: Uint8Array | null = null;
+  #way: Flow | null = null;
 
   /** @param near where others of its dialog went: their UDP socket is used, since it is what the peer knows */
-  constructor(sender: Sender, draft: RequestDraft, user: RequestUser, near: Flow | null) {
+  constructor(sender: Sender, draft: RequestDraft, hop: NextHop | null, user: RequestUser, near: Flow | null) {
     this.#sender = sender;
     this.draft = draft;
+    this.hop = hop;
     this.#user = user;
     this.#near = near;
   }
@@ -78,13 +99,46 @@ export class OutgoingRequest {
     this.#user.failed(failure);
   }
 
+  /** The way that the attempt under way has taken; null before the first. */
+  get way(): Flow | null {
+    return this.#way;
+  }
+
+  /**
+   * Gives an INVITE up (s9.1): a CANCEL goes out once a provisional response has come, since before it the CANCEL might
+   * overtake the INVITE. A 2xx may come all the same.
+   */
+  cancel(): void {
+    if (this.#isOver || this.#cancel !== "no") return;
+    this.#cancel = "wanted";
+    if (this.#way === null) this.fail(cancelled());
+    else if (this.#hasProvisional) this.#sendCancel();
+  }
+
+  #sendCancel(): void {
+    const { channel, address, port } = this.#way!;
+    this.#cancel = "sent";
+    const { layer } = this.#sender;
+    const invite = layer.sentRequest(this.#slot);
+    if (invite === null) return;
+    layer.request(channel, address, port, writeCancel(channel.arena, invite), this.#branch!, "CANCEL", null);
+    layer.giveUp(this.#slot);
+  }
+
   // ---- from the transaction
 
   onResponse(message: Message): void {
-    if (this.#isOver) return;
+    if (this.#isOver) {
+      if (message.status < 300 && message.status >= 200) this.#user.response(message, this);
+      return;
+    }
+    if (message.status < 200) {
+      this.#hasProvisional = true;
+      if (this.#cancel === "wanted") this.#sendCancel();
+    }
     const { locator } = this.#sender;
     const target = this.#target;
-    if (message.status === SERVICE_UNAVAILABLE && this.#hasNext) {
+    if (message.status === SERVICE_UNAVAILABLE && this.#hasNext && this.#cancel === "no") {
       if (target !== null) locator.failed(target, retryAfterOf(message));
       this.#tryNext();
       return;
@@ -96,7 +150,7 @@ export class OutgoingRequest {
     // An answer over TCP: there is no falling back to UDP any more.
     this.#instead = null;
     if (message.status >= 200) this.#end();
-    this.#user.response(message);
+    this.#user.response(message, this);
   }
 
   onTimeout(): void {
@@ -151,7 +205,12 @@ export class OutgoingRequest {
 
   #tryNext(): void {
     if (this.#isOver) return;
+    if (this.#cancel !== "no") {
+      this.fail(cancelled());
+      return;
+    }
     this.#instead = null;
+    this.#hasProvisional = false;
     while (this.#hasNext) {
       const target = this.#targets[this.#next++]!;
       this.#target = target;
@@ -164,7 +223,7 @@ export class OutgoingRequest {
   /** @param asIs whether it goes over UDP however long it is @returns false when nothing could be sent */
   #attempt(target: Target, asIs: boolean): boolean {
     const { address, port, transport } = target;
-    const channel = this.#channelTo(target);
+    const channel = this.#sender.channelFor(target, this.#near);
     if (channel === null) {
       this.#failure ??= new RequestFailed("unreachable", `Nothing to send to ${this.#where} with`);
       return false;
@@ -180,14 +239,6 @@ export class OutgoingRequest {
     return this.#transmit(channel, address, port);
   }
 
-  #channelTo(target: Target): Channel | null {
-    const near = this.#near;
-    if (near !== null && target.transport === "udp" && near.channel.transport === "UDP" && near.channel.isOpen) {
-      if (near.address.includes(":") === target.address.includes(":")) return near.channel;
-    }
-    return this.#sender.channelTo(target);
-  }
-
   #isLong(channel: Channel, address: string): boolean {
     const { start } = this.#write(channel, address);
     const length = channel.arena.at - start;
@@ -198,23 +249,36 @@ export class OutgoingRequest {
   /** @returns false when there is no transaction left; the request is over then */
   #transmit(channel: Channel, address: string, port: number): boolean {
     const { start, branch } = this.#write(channel, address);
-    const slot = this.#sender.layer.request(channel, address, port, start, branch, this.draft.method, this);
-    if (slot < 0) this.fail(new RequestFailed("overloaded", "No transaction is left for a request"));
-    return slot >= 0;
+    this.#way = { channel, address, port };
+    this.#branch = branch;
+    this.#slot = this.#sender.layer.request(channel, address, port, start, branch, this.draft.method, this);
+    if (this.#slot < 0) this.fail(new RequestFailed("overloaded", "No transaction is left for a request"));
+    return this.#slot >= 0;
   }
 
   #write(channel: Channel, address: string): { start: number; branch: Uint8Array } {
-    const { transport } = channel;
     const branch = this.#sender.tokens.token(BRANCH_LETTERS, this.#sender.cookie);
-    const start = writeRequest(channel.arena, {
-      ...this.draft,
-      transport,
-      sentBy: channel.sentByFor(address),
-      branch,
-      alias: transport === "TLS",
-    });
-    return { start, branch };
+    return { start: writeDraft(this.draft, channel, address, branch), branch };
   }
+}
+
+/** Writes a request for the channel it goes over. @returns where it begins in the channel's arena */
+export function writeDraft(draft: RequestDraft, channel: Channel, address: string, branch: Uint8Array): number {
+  const { transport } = channel;
+  const own = draft.contact?.(channel, address);
+  return writeRequest(channel.arena, {
+    ...draft,
+    headers:
+      own === undefined || draft.headers === undefined ? (own ?? draft.headers) : joinedLines(own, draft.headers),
+    transport,
+    sentBy: channel.sentByFor(address),
+    branch,
+    alias: transport === "TLS",
+  });
+}
+
+function cancelled(): RequestFailed {
+  return new RequestFailed("cancelled", "The request was given up");
 }
 
 /** Retry-After in milliseconds (RFC 3261 s20.33), or undefined. */

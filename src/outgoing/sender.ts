@@ -56,7 +56,7 @@ export class Sender {
     user: RequestUser,
     near: Flow | null = null,
   ): OutgoingRequest {
-    const request = new OutgoingRequest(this, draft, user, near);
+    const request = new OutgoingRequest(this, draft, hop, user, near);
     if (this.#isClosed) {
       request.fail(closed());
       return request;
@@ -85,18 +85,32 @@ export class Sender {
   }
 
   #locate(request: OutgoingRequest, hop: NextHop): void {
+    const found = this.locate(hop);
+    if (!(found instanceof Promise)) request.begin(found);
+    else {
+      found.then(
+        (targets) => request.begin(targets),
+        (failure: RequestFailed) => request.fail(failure),
+      );
+    }
+  }
+
+  /** The targets of a next hop, best first; at once where no name has to be looked up. Rejects with RequestFailed. */
+  locate(hop: NextHop): readonly Target[] | Promise<readonly Target[]> {
     try {
       const found = this.locator.locate(hop);
-      if (Array.isArray(found)) request.begin(found);
-      else {
-        found.then(
-          (targets) => request.begin(targets),
-          (error) => request.fail(unresolved(error)),
-        );
-      }
+      return found instanceof Promise ? found.catch((error) => Promise.reject(unresolved(error))) : found;
     } catch (error) {
-      request.fail(unresolved(error));
+      return Promise.reject(unresolved(error));
     }
+  }
+
+  /** What a request to a target is sent on. @param near the way of others of its dialog, whose UDP socket is used again */
+  channelFor(target: Target, near: Flow | null): Channel | null {
+    if (near !== null && target.transport === "udp" && near.channel.transport === "UDP" && near.channel.isOpen) {
+      if (near.address.includes(":") === target.address.includes(":")) return near.channel;
+    }
+    return this.channelTo(target);
   }
 }
 

@@ -4,65 +4,83 @@
  */
 import type { Dialog, DialogEnd } from "../dialog/dialog.ts";
 import type { Dialogs } from "../dialog/dialogs.ts";
+import { descriptionOf, isDescription, ownDescription } from "../dialog/offer-answer.ts";
+import type { SessionTimers } from "../dialog/session-timers.ts";
+import { joinedLines } from "../message/header-lines.ts";
 import { CSEQ_NUMBER } from "../message/layout.ts";
-import type { TimerWheel } from "../time/wheel.ts";
+import type { Message } from "../message/message.ts";
+import type { Alarms } from "../time/alarms.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
-import type { Call, CallEnded, DialogHandlers } from "./call.ts";
+import type { Call, CallEnded, DialogHandlers, ProgressOptions } from "./call.ts";
 import type { CoreCounters } from "./counters.ts";
 import type { ReplyOptions } from "./incoming-request.ts";
+import { checked, Provisionals, type ProvisionalsOptions, withoutBody } from "./provisionals.ts";
 import type { Responder } from "./responder.ts";
-
-/** How often a provisional response is sent again so that no proxy on the way gives up (s13.3.1.1). */
-const REFRESH_MS = 60_000;
 
 export class Calls {
   readonly #layer: TransactionLayer;
   readonly #dialogs: Dialogs;
   readonly #responder: Responder;
-  readonly #wheel: TimerWheel;
+  readonly #alarms: Alarms;
   readonly #counters: CoreCounters;
-  readonly #refresh: number;
+  readonly #sessionTimers: SessionTimers | null;
+  readonly #provisionals: Provisionals;
+  /** How long a PRACK may be late, in milliseconds. */
+  readonly #lateness: number;
 
-  constructor(
-    layer: TransactionLayer,
-    dialogs: Dialogs,
-    responder: Responder,
-    wheel: TimerWheel,
-    counters: CoreCounters,
-  ) {
-    this.#layer = layer;
-    this.#dialogs = dialogs;
-    this.#responder = responder;
-    this.#wheel = wheel;
+  constructor(options: ProvisionalsOptions, counters: CoreCounters, sessionTimers: SessionTimers | null) {
+    this.#layer = options.layer;
+    this.#dialogs = options.dialogs;
+    this.#responder = options.responder;
+    this.#alarms = options.alarms;
+    this.#lateness = options.timers.transaction;
     this.#counters = counters;
-    this.#refresh = wheel.register((slot) => this.#onRefresh(slot));
+    this.#sessionTimers = sessionTimers;
+    this.#provisionals = new Provisionals(options, {
+      drained: (call) => this.#drained(call),
+      lapsed: (call) => this.#lapsed(call),
+    });
   }
 
   /** See {@link Call.progress}. */
-  provisional(call: Call, status: number, options: ReplyOptions): boolean {
-    if (call.isOver) return false;
+  provisional(call: Call, status: number, options: ProgressOptions): boolean {
+    if (call.isOver || call.held !== null) return false;
     if (status === 100) {
       call.hasProvisional = true;
       return this.#responder.send(call, 100, options);
     }
-    if (!this.#ensureDialog(call)) return false;
-    const { contact } = this.#responder.contactOf(call);
-    if (!this.#responder.send(call, status, options, contact, true)) return false;
-    call.hasProvisional = true;
-    if (call.refreshTimer === 0) call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, call.slot);
-    return true;
+    return this.#ensureDialog(call) && this.#provisionals.send(call, status, options);
   }
 
   /** See {@link Call.answer}. */
   answer(call: Call, options: ReplyOptions, handlers: DialogHandlers | null): boolean {
+    if (call.isOver || call.held !== null || !this.#ensureDialog(call)) return false;
+    if (call.reliable === null || !call.reliable.holdsAnswer) return this.#answerNow(call, options, handlers);
+    // RFC 3262 s5: the PRACK first.
+    call.held = checked(options);
+    if (handlers !== null) call.dialog!.handlers = handlers;
+    return true;
+  }
+
+  /** Sends the 2xx. */
+  #answerNow(call: Call, given: ReplyOptions, handlers: DialogHandlers | null): boolean {
     const { pool } = this.#layer;
-    if (call.isOver || !pool.isLive(call.slot, call.generation) || !this.#ensureDialog(call)) return false;
     const { slot, channel, message } = call;
+    if (!pool.isLive(slot, call.generation)) return false;
     const dialog = call.dialog!;
+    const { hasSession } = dialog;
+    // What was said in a reliable provisional response is not said again.
+    const isSaid = hasSession && isDescription(given) && !dialog.session.expects("INVITE", "local");
+    const options = isSaid ? withoutBody(given) : given;
     const { withCapabilities } = this.#responder.contactOf(call);
-    const start = this.#responder.write(call, 200, options, withCapabilities, true);
+    const timer = this.#sessionTimers?.answerFor(dialog, message) ?? null;
+    const lines = timer === null ? withCapabilities : joinedLines(withCapabilities, timer.lines);
+    const start = this.#responder.write(call, 200, options, lines, true);
     this.#dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address(slot), pool.port(slot));
+    if (hasSession) dialog.session.say("INVITE", "local", ownDescription(options));
+    else this.#dialogs.keepDescription(dialog, options);
     this.#layer.respond(slot, 200, start);
+    this.#sessionTimers?.answered(dialog, message, timer);
     this.#over(call);
     if (handlers !== null) dialog.handlers = handlers;
     // Whoever still waits for the ACK of the 2xx before: a caller that goes on has had it.
@@ -70,15 +88,39 @@ export class Calls {
     dialog.answered = call;
     if (call.isReinvite) dialog.refreshTarget(message);
     else this.#counters.callsAnswered++;
+    call.replaces?.hangUp();
     return true;
+  }
+
+  /** The PRACKs that an answer waited for have come. */
+  #drained(call: Call): void {
+    const { held } = call;
+    if (held === null || call.isOver) return;
+    if (this.#answerNow(call, held, null)) call.held = null;
+    else call.onUnsent();
+  }
+
+  /** RFC 3262 s3: a reliable response was never acknowledged. */
+  #lapsed(call: Call): void {
+    if (call.isOver) return;
+    this.reject(call, 504, {});
+    call.onGone("no-prack");
   }
 
   /** See {@link Call.reject}. */
   reject(call: Call, status: number, options: ReplyOptions): boolean {
     if (call.isOver) return false;
     const sent = this.#responder.send(call, status, options);
-    this.#over(call);
-    if (!call.isReinvite && call.dialog !== null) this.#dialogs.terminate(call.dialog, "failed");
+    const isAwaited = this.#over(call);
+    const { dialog } = call;
+    if (dialog === null) return sent;
+    if (dialog.hasSession) dialog.session.end("INVITE", "failed");
+    if (isAwaited && !dialog.isTerminated) {
+      // RFC 3262 s3: a PRACK on its way is still to find its dialog.
+      dialog.hold();
+      this.#alarms.set(this.#lateness, () => dialog.release());
+    }
+    if (!call.isReinvite) this.#dialogs.terminate(dialog, "failed");
     return sent;
   }
 
@@ -86,6 +128,7 @@ export class Calls {
   abandon(call: Call, cause: CallEnded["cause"] & ("closed" | "unreachable")): void {
     if (call.isOver) return;
     this.#over(call);
+    if (call.dialog?.hasSession) call.dialog.session.end("INVITE", "failed");
     if (!call.isReinvite && call.dialog !== null) this.#dialogs.terminate(call.dialog, "failed");
     call.onGone(cause);
   }
@@ -97,8 +140,12 @@ export class Calls {
     call.onGone("cancelled");
   }
 
-  /** The ACK for a 2xx came. */
-  acknowledged(dialog: Dialog): void {
+  /** The ACK for a 2xx came; with the answer, where the 2xx made the offer. */
+  acknowledged(dialog: Dialog, ack: Message): void {
+    if (dialog.hasSession || ack.bodyStart !== ack.bodyEnd) {
+      const answer = descriptionOf(ack);
+      dialog.session.say("INVITE", "remote", answer === null ? null : new Uint8Array(answer));
+    }
     const call = dialog.answered as Call | null;
     dialog.answered = null;
     call?.onAcknowledged(dialog);
@@ -120,7 +167,7 @@ export class Calls {
 
   #ensureDialog(call: Call): boolean {
     if (call.dialog !== null) return true;
-    const dialog = this.#dialogs.create(call.message, call.localTag!, call.channel, call.address, call.port);
+    const dialog = this.#dialogs.create(call.message, call.localTag!, call);
     if (dialog === null) {
       this.#counters.rejected++;
       this.reject(call, 503, { headers: { "Retry-After": "5" } });
@@ -131,19 +178,13 @@ export class Calls {
     return true;
   }
 
-  /** The call has its final response. */
-  #over(call: Call): void {
+  /** The call has its final response. @returns whether the PRACK of a provisional one may still come */
+  #over(call: Call): boolean {
     call.isOver = true;
-    if (call.refreshTimer !== 0) this.#wheel.cancel(call.refreshTimer);
-    call.refreshTimer = 0;
+    const isAwaited = this.#provisionals.stop(call);
     if (call.dialog !== null) call.dialog.pending = null;
     const { pool } = this.#layer;
     if (pool.isLive(call.slot, call.generation)) pool.setUser(call.slot, null);
-  }
-
-  #onRefresh(slot: number): void {
-    const call = this.#layer.pool.user(slot) as Call;
-    call.refreshTimer = this.#wheel.insert(REFRESH_MS, this.#refresh, slot);
-    this.#layer.resend(slot);
+    return isAwaited;
   }
 }

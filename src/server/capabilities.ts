@@ -3,6 +3,7 @@ import { ascii } from "../message/bytes.ts";
 import { METHOD_NAMES, Method } from "../message/method.ts";
 import type { Channel } from "../transport/channel.ts";
 import type { Handlers, RequestHandler } from "./options.ts";
+import type { Plugin } from "./plugin.ts";
 
 /** Methods that have a handler of their own in {@link Handlers}, with its name. */
 const NAMED: readonly (readonly [Method, keyof Handlers])[] = [
@@ -30,8 +31,12 @@ const TRANSPORT_PARAMETER: Readonly<Record<string, string>> = {
 export interface ContactLines {
   /** For provisional responses. */
   contact: Uint8Array;
-  /** With Allow and Supported, for a 2xx to INVITE (RFC 3261 s13.3.1.4). */
+  /** With Allow, Supported and Server, for a 2xx to INVITE (RFC 3261 s13.3.1.4). */
   withCapabilities: Uint8Array;
+  /** With Allow, Supported and User-Agent, for a request of ours (s13.2.1). */
+  forRequest: Uint8Array;
+  /** The same for an INVITE that makes a call: its dialog takes what belongs to calls, whoever may call this server. */
+  forCall: Uint8Array;
 }
 
 export class Capabilities {
@@ -43,26 +48,40 @@ export class Capabilities {
   readonly accept: Uint8Array;
   /** All of them, for OPTIONS. */
   readonly all: Uint8Array;
+  /** Whether the types read were named, rather than being the default. */
+  readonly isAcceptGiven: boolean;
   /** The types read, lower case; null for all. */
   readonly accepted: readonly Uint8Array[] | null;
   readonly #handlers: (RequestHandler | undefined)[] = [];
   readonly #beside: string;
+  readonly #besideRequest: string;
+  readonly #besideCall: string;
   #channel: Channel | null = null;
   #peer = "";
   #secure = false;
   #lines: ContactLines | null = null;
 
-  constructor(handlers: Handlers, software: string | undefined) {
-    const methods: string[] = [];
-    if (handlers.invite !== undefined) methods.push("INVITE", "ACK", "CANCEL", "BYE");
-    for (const [method, name] of NAMED) {
-      const handler = handlers[name] as RequestHandler | undefined;
+  /** @param hasTimers whether sessions are refreshed, or expire (RFC 4028) */
+  constructor(handlers: Handlers, software: string | undefined, plugins: readonly Plugin[] = [], hasTimers = false) {
+    const isReliable = handlers.reliableProvisional !== "off";
+    const ofCalls = ["INVITE", "ACK", "CANCEL", "BYE", ...(isReliable ? ["PRACK"] : []), "UPDATE"];
+    const methods = handlers.invite === undefined ? [] : [...ofCalls];
+    for (const [method, key] of NAMED) {
+      const handler = handlers[key] as RequestHandler | undefined;
       if (handler !== undefined) this.#handlers[method] = handler;
-      if (handler !== undefined || method === Method.OPTIONS) methods.push(METHOD_NAMES[method]!);
+      const name = METHOD_NAMES[method]!;
+      if ((handler !== undefined || method === Method.OPTIONS) && !methods.includes(name)) methods.push(name);
     }
-    const types = handlers.accept ?? ["application/sdp"];
-    const tags = handlers.supported ?? [];
-    this.understood = new Set(tags.map((tag) => tag.toLowerCase()));
+    const ofPlugins = plugins.flatMap((plugin) => plugin.accept ?? []);
+    const types = [...new Set([...(handlers.accept ?? ["application/sdp"]), ...ofPlugins])];
+    const belonging = [...(isReliable ? ["100rel"] : []), ...(hasTimers ? ["timer"] : [])];
+    const own = handlers.invite === undefined ? [] : belonging;
+    const given = [...(handlers.supported ?? []), ...plugins.flatMap((plugin) => plugin.supported ?? [])];
+    const tags = [...new Set([...own, ...given])];
+    const more = plugins.map((plugin) => plugin.capabilities ?? "").join("");
+    const ofCall = [...new Set([...belonging, ...given])];
+    this.understood = new Set((hasTimers ? ["timer", ...tags] : tags).map((tag) => tag.toLowerCase()));
+    this.isAcceptGiven = handlers.accept !== undefined;
     this.accepted =
       types.includes("*") || types.includes("*/*") ? null : types.map((type) => ascii(type.toLowerCase()));
     const allow = `Allow: ${methods.join(", ")}\r\n`;
@@ -72,9 +91,14 @@ export class Capabilities {
     this.allow = ascii(allow);
     this.accept = ascii(accept);
     this.all = ascii(
-      `${allow}${accept}Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: ${tags.join(", ")}\r\n`,
+      `${allow}${accept}Accept-Encoding: identity\r\nAccept-Language: en\r\nSupported: ${tags.join(", ")}\r\n${more}`,
     );
-    this.#beside = allow + supported + (software === undefined ? "" : `Server: ${software}\r\n`);
+    this.#beside = allow + supported + more + (software === undefined ? "" : `Server: ${software}\r\n`);
+    const agent = more + (software === undefined ? "" : `User-Agent: ${software}\r\n`);
+    this.#besideRequest = allow + supported + agent;
+    this.#besideCall = `Allow: ${[...new Set([...ofCalls, ...methods])].join(", ")}\r\n${
+      ofCall.length === 0 ? "" : `Supported: ${ofCall.join(", ")}\r\n`
+    }${agent}`;
   }
 
   /** The handler a method has of its own. */
@@ -92,7 +116,12 @@ export class Capabilities {
       this.#channel = channel;
       this.#peer = peer;
       this.#secure = secure;
-      this.#lines = { contact: ascii(contact), withCapabilities: ascii(contact + this.#beside) };
+      this.#lines = {
+        contact: ascii(contact),
+        withCapabilities: ascii(contact + this.#beside),
+        forRequest: ascii(contact + this.#besideRequest),
+        forCall: ascii(contact + this.#besideCall),
+      };
     }
     return this.#lines;
   }

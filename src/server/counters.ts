@@ -4,6 +4,8 @@ export class CoreCounters {
   callsStarted = 0;
   /** Calls answered with a 2xx. */
   callsAnswered = 0;
+  /** Calls of ours that were answered. */
+  callsPlaced = 0;
   /** Requests refused by the server itself, with any status of 400 and above. */
   rejected = 0;
   /** Messages with a fault: refused when they are requests, dropped when they are responses. */

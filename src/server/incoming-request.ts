@@ -1,16 +1,18 @@
 /** A request as a handler sees it. Its octets are decoded when they are asked for. */
+import type { Dialog } from "../dialog/dialog.ts";
 import { ascii } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
+import type { HeaderFields } from "../message/header-lines.ts";
 import { CSEQ_NUMBER, TO_TAG_START } from "../message/layout.ts";
 import { acceptsMediaType } from "../message/media-type.ts";
 import type { Message } from "../message/message.ts";
+import { type BodyPart, partsOf } from "../message/multipart.ts";
 import { addressesOf, contactsOf, type NameAddr } from "../message/name-addr.ts";
 import { tokensOf } from "../message/tokens.ts";
 import { Uri } from "../message/uri.ts";
 import { type Via, viasOf } from "../message/via.ts";
 import type { Channel } from "../transport/channel.ts";
 import type { UasCore } from "./core.ts";
-import type { HeaderFields } from "./header-lines.ts";
 
 /** What may stand in a response beside its status. */
 export interface ReplyOptions {
@@ -43,6 +45,8 @@ export class IncomingRequest {
   readonly port: number;
   /** What our To tag is, when the request has none. */
   readonly localTag: Uint8Array | null;
+  /** The dialog that it stands in or has made; null where there is none. */
+  dialog: Dialog | null = null;
 
   constructor(
     core: UasCore,
@@ -66,6 +70,21 @@ export class IncomingRequest {
 
   get method(): string {
     return this.message.methodName;
+  }
+
+  /**
+   * Makes a dialog of the request, for a subscription (RFC 6665 s4.2.1.2). It is held once: release it when it is over.
+   * @returns the dialog that it stands in, held once more, where it stands in one; null when there is no room
+   */
+  openDialog(): Dialog | null {
+    if (this.dialog !== null) this.dialog.hold();
+    else this.dialog = this.core.dialogs.create(this.message, this.localTag!, this, false);
+    return this.dialog;
+  }
+
+  /** Answers with our Contact beside the rest, as a 2xx that makes or refreshes a dialog must. See {@link reply}. */
+  replyInDialog(status: number, options: ReplyOptions = {}): boolean {
+    return this.core.replyInDialog(this, status, options);
   }
 
   /** The Request-URI, of whatever scheme; null when it is malformed. */
@@ -113,6 +132,11 @@ export class IncomingRequest {
   /** The body's octets; empty when there is none. */
   get body(): Uint8Array {
     return this.message.body;
+  }
+
+  /** The parts of a multipart body, or the body as its only part (RFC 5621); null when it is a malformed multipart. */
+  get parts(): BodyPart[] | null {
+    return partsOf(this.message);
   }
 
   get source(): Source {

@@ -1,4 +1,5 @@
 /** What `serve()` is given. */
+import type { TimerPolicy } from "../dialog/session-timer.ts";
 import type { Limits } from "../message/limits.ts";
 import type { RandomFill } from "../message/token-source.ts";
 import type { ResolveSettings } from "../resolve/settings.ts";
@@ -8,6 +9,10 @@ import type { StreamSettings, TlsSettings } from "../transport/settings.ts";
 import type { UdpSettings } from "../transport/udp.ts";
 import type { Call } from "./call.ts";
 import type { IncomingRequest } from "./incoming-request.ts";
+import type { Plugin } from "./plugin.ts";
+
+/** See `reliableProvisional` in {@link Handlers}. */
+export type ReliablePolicy = "off" | "required-only" | "always";
 
 /** A handler may be async; what it returns is not used. A handler that throws answers 500. */
 export type RequestHandler = (request: IncomingRequest) => unknown;
@@ -28,12 +33,22 @@ export interface Handlers {
   notify?: RequestHandler;
   publish?: RequestHandler;
   refer?: RequestHandler;
+  /** Asked only while `reliableProvisional` is `off`, and for a PRACK outside dialogs: the server answers the others. */
   prack?: RequestHandler;
   /** Every method with no handler of its own, unknown ones too, but for INVITE, ACK, BYE and CANCEL. */
   request?: RequestHandler;
-  /** Body types that are read; others get 415. Default `["application/sdp"]`; `"*"` takes all. */
+  /**
+   * Body types that are read; others get 415. `"*"` takes all. Default `["application/sdp"]` in INVITE, UPDATE and PRACK,
+   * and all in other methods.
+   */
   accept?: readonly string[];
-  /** Option tags that are understood (RFC 3261 s19.2); a request that requires another gets 420. Default none. */
+  /**
+   * When provisional responses to calls are reliable (RFC 3262): `required-only`, where the caller requires it, or where it
+   * supports it and the response asks for it; `always`, wherever the caller supports it; `off`, never, and a call that
+   * requires it gets 420. Default `required-only`.
+   */
+  reliableProvisional?: ReliablePolicy;
+  /** Option tags that are understood beside `100rel` (RFC 3261 s19.2); a request that requires another gets 420. Default none. */
   supported?: readonly string[];
 }
 
@@ -69,6 +84,13 @@ export interface ServeOptions extends Handlers {
   log?: Log;
   /** The value of Server in responses. Default: no such header. */
   software?: string;
+  /**
+   * Sessions that end when nobody refreshes them (RFC 4028): asked for in our calls, and in the answer to callers that can;
+   * agreed to where it is asked for. False: neither. Default: 1,800 s.
+   */
+  sessionTimers?: Partial<TimerPolicy> | false;
+  /** Parts of the server that can be left out, such as events. */
+  plugins?: readonly Plugin[];
   /** For tests: the clock and the random source. */
   clock?: Clock;
   random?: RandomFill;

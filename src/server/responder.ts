@@ -1,6 +1,7 @@
 /** Writes and sends the responses of the UAS core, in a request's transaction or without one (RFC 3261 s8.2.6, s8.2.7). */
 import { ascii } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
+import { checkedReason, type HeaderFields, headerLines, joinedLines } from "../message/header-lines.ts";
 import { URI_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import { ADDR_SIZE, ADDR_URI_START, scanNameAddr } from "../message/name-addr.ts";
@@ -9,9 +10,7 @@ import type { TokenSource } from "../message/token-source.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import { responsePort } from "../transaction/response-address.ts";
 import type { Channel } from "../transport/channel.ts";
-import type { Call } from "./call.ts";
 import type { Capabilities, ContactLines } from "./capabilities.ts";
-import { checkedReason, type HeaderFields, headerLines } from "./header-lines.ts";
 import type { IncomingRequest, ReplyOptions } from "./incoming-request.ts";
 import type { Refusal } from "./screening.ts";
 
@@ -105,11 +104,11 @@ export class Responder {
     return sent;
   }
 
-  /** Our Contact for a caller, alone and with what goes beside it in a 2xx. */
-  contactOf(call: Call): ContactLines {
-    const { channel, message } = call;
+  /** Our Contact for a peer, alone and with what goes beside it in a 2xx. */
+  contactOf(request: IncomingRequest): ContactLines {
+    const { channel, message } = request;
     const secure = isSips(message.bytes, message.table[URI_START]!) || (isSecured(channel) && asksForSips(message));
-    return this.#capabilities.contact(channel, call.address, secure);
+    return this.#capabilities.contact(channel, request.address, secure);
   }
 }
 
@@ -136,9 +135,5 @@ function asksForSips(message: Message): boolean {
 function joined(lines: Uint8Array | undefined, fields: HeaderFields | undefined): Uint8Array | undefined {
   if (fields === undefined) return lines;
   const more = headerLines(fields);
-  if (lines === undefined) return more;
-  const all = new Uint8Array(lines.length + more.length);
-  all.set(lines);
-  all.set(more, lines.length);
-  return all;
+  return lines === undefined ? more : joinedLines(lines, more);
 }

@@ -22,7 +22,10 @@ export interface Refusal {
 
 const SCHEME: Refusal = { status: 416 };
 const MERGED: Refusal = { status: 482, reason: "Request Merged" };
+const REPLACES: Refusal = { status: 400, reason: "Replaces Outside INVITE" };
 const NO_TYPE: Refusal = { status: 400, reason: "Body Without Content-Type" };
+/** Methods whose body describes the session. */
+const OF_SESSIONS: ReadonlySet<number> = new Set([Method.INVITE, Method.UPDATE, Method.PRACK]);
 const IDENTITY = ascii("identity");
 
 /** @returns why the request is refused, or null when nothing is against it */
@@ -34,6 +37,14 @@ export function screen(message: Message, merged: boolean, capabilities: Capabili
     // s8.2.2.3
     const unknown = tokensOf(message, Header.Require).filter((tag) => !capabilities.understood.has(tag.toLowerCase()));
     if (unknown.length > 0) return { status: 420, headers: ascii(`Unsupported: ${unknown.join(", ")}\r\n`) };
+  }
+  // RFC 3891 s3.
+  if (
+    message.first(Header.Replaces) !== 0 &&
+    message.method !== Method.INVITE &&
+    capabilities.understood.has("replaces")
+  ) {
+    return REPLACES;
   }
   return table[BODY_END] === table[BODY_START] || message.method === Method.BYE
     ? null
@@ -48,6 +59,8 @@ function screenBody(message: Message, capabilities: Capabilities): Refusal | nul
     return isOptional(message) ? null : { status: 415, headers: ascii("Accept-Encoding: identity\r\n") };
   }
   if (capabilities.accepted === null) return null;
+  // What other methods carry is for their handlers to judge, unless the types that are read were named.
+  if (!capabilities.isAcceptGiven && !OF_SESSIONS.has(message.method)) return null;
   const type = message.first(Header.ContentType);
   if (type === 0) return NO_TYPE;
   for (const accepted of capabilities.accepted) {

@@ -1,10 +1,13 @@
 /** `serve()`: puts the rooms together and keeps them running. */
 import { totalmem } from "node:os";
+import { timerPolicy } from "../dialog/session-timer.ts";
 import { ascii } from "../message/bytes.ts";
 import { ScannerPool } from "../message/framer.ts";
 import { DEFAULT_LIMITS } from "../message/limits.ts";
 import { TokenSource } from "../message/token-source.ts";
 import type { Uri } from "../message/uri.ts";
+import { Composer, type RequestOptions } from "../outgoing/composer.ts";
+import type { IncomingResponse } from "../outgoing/incoming-response.ts";
 import { DEFAULT_RESOLVE, Locator } from "../resolve/locator.ts";
 import { type Clock, systemClock } from "../time/clock.ts";
 import { TICK_MS, TimerWheel } from "../time/wheel.ts";
@@ -14,12 +17,13 @@ import { DEFAULT_STREAMS } from "../transport/settings.ts";
 import { TlsContext } from "../transport/tls/context.ts";
 import { type ListenAt, Transports } from "../transport/transports.ts";
 import { DEFAULT_UDP } from "../transport/udp.ts";
-import { Client, type IncomingResponse, type RequestOptions } from "./client.ts";
+import { Client } from "./client.ts";
 import { UasCore } from "./core.ts";
 import { withDefaults } from "./defaults.ts";
 import { Endpoint } from "./endpoint.ts";
 import { advertisedFor, type ListenAddress, ListenError, parseListenAddress } from "./listen.ts";
 import { consoleLog, type Handlers, type Log, type ServeOptions } from "./options.ts";
+import type { CallOptions, OutgoingCall } from "./outgoing-call.ts";
 import { type ServerStats, statsOf } from "./stats.ts";
 
 /** How a server is stopped. */
@@ -111,6 +115,18 @@ export class Server {
   }
 
   /**
+   * Places a call.
+   *
+   *     const dialog = await server.call("sip:bob@example.com", { sdp }).answered;
+   *
+   * @param uri `sip` or `sips`; another scheme needs a `route`
+   * @throws TypeError for a URI or header that cannot stand in a request
+   */
+  call(uri: string | Uri, options?: CallOptions): OutgoingCall {
+    return this.#client.call(uri, options);
+  }
+
+  /**
    * Reads the certificate files again, for connections to come; those there are stay.
    * @throws TlsFileError when a file is at fault: everything stays as it was then
    */
@@ -172,12 +188,14 @@ export class Server {
  *
  *     const server = await serve({ listen: "udp://127.0.0.1:5060", invite: (call) => call.answer(sdp) });
  *
- * @throws ListenError when an address cannot be listened on, TlsFileError when a certificate file is at fault; nothing is
- *   left open then
+ * @throws ListenError when an address cannot be listened on, TlsFileError when a certificate file is at fault, RangeError
+ *   for session timers that cannot be; nothing is left open then
  */
 export async function serve(options: ServeOptions): Promise<Server> {
   const { limits = {}, log = consoleLog, software } = options;
-  const handlers: Handlers = options;
+  const { plugins = [] } = options;
+  const own = [...plugins.map((plugin) => plugin.fallbacks), ...plugins.map((plugin) => plugin.handlers)];
+  const handlers: Handlers = Object.assign({}, ...own, given(options));
   const clock: Clock = options.clock ?? systemClock;
   const transactions = limits.transactions ?? shareOfMemory(TRANSACTION_OCTETS, MIN_TRANSACTIONS, MAX_TRANSACTIONS);
   const dialogs = limits.dialogs ?? shareOfMemory(DIALOG_OCTETS, MIN_DIALOGS, MAX_DIALOGS);
@@ -193,6 +211,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
   });
   const core = new UasCore({
     handlers,
+    plugins,
     wheel,
     timers: timersFrom(options.timers),
     tokens,
@@ -202,6 +221,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
     transactions,
     dialogs,
     software,
+    sessionTimers: options.sessionTimers === false ? null : timerPolicy(options.sessionTimers ?? {}),
   });
   const allLimits = withDefaults(DEFAULT_LIMITS, limits);
   const endpoint = new Endpoint(core, allLimits, clock, wheel, log);
@@ -213,11 +233,21 @@ export async function serve(options: ServeOptions): Promise<Server> {
     scanners: new ScannerPool(allLimits),
     wheel,
   });
-  const client = new Client(core.sender, tokens, () => transports.ownHost);
+  const composer = new Composer(tokens, () => transports.ownHost);
+  const client = new Client(core, composer);
+  const { dialogs: standing, sender, alarms } = core;
+  for (const plugin of plugins) {
+    plugin.attach?.({ client, dialogs: standing, sender, composer, alarms, log, now: () => wheel.now });
+  }
   const server = new Server(core, endpoint, wheel, transports, client, log);
   await server.listen(wanted, options.advertise);
   for (const warning of tls.warnings) log.warn({}, warning);
   return server;
+}
+
+/** The options that are there: one given as undefined takes nothing from a plugin. */
+function given(options: ServeOptions): Partial<ServeOptions> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 /** @throws ListenError for text that is no listen address, and where a certificate is wanting */

@@ -10,6 +10,8 @@ export type ServerStats = {
   messagesSent: number;
   callsStarted: number;
   callsAnswered: number;
+  /** Calls of ours that were answered. */
+  callsPlaced: number;
   /** Gauge. */
   dialogs: number;
   /** Gauge: transactions that are not terminated, the completed ones that absorb retransmissions included. */
@@ -80,6 +82,7 @@ export function statsOf(core: UasCore, wheel: TimerWheel, transports: Transports
     messagesSent: sum("sent") + streams.sent,
     callsStarted: counters.callsStarted,
     callsAnswered: counters.callsAnswered,
+    callsPlaced: counters.callsPlaced,
     dialogs: dialogs.size,
     transactions: layer.pool.live,
     serverTransactions: layer.counters.serverTransactions,

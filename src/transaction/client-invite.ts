@@ -5,6 +5,8 @@
  *     (start)               send, start A (unreliable) and B        Calling
  *     Calling     timer A   send again, double A                    Calling
  *     Calling     timer B   tell the user                           Terminated
+ *     Proceeding  CANCEL    start B                                 Proceeding
+ *     Proceeding  timer B   tell the user                           Terminated
  *     Calling     1xx       hand it to the user                     Proceeding
  *     C., P.      2xx       hand it to the user, start M            Accepted
  *     C., P.      300-699   send ACK, hand it to the user, start D  Completed
@@ -41,6 +43,14 @@ export class ClientInvite {
     context.transmitAndKeep(slot, start);
   }
 
+  /** The user has cancelled: timer B runs again. */
+  giveUp(slot: number): void {
+    const context = this.#context;
+    if (context.pool.state(slot) === State.Proceeding) {
+      context.startEnd(slot, context.timers.transaction, this.#timerB);
+    }
+  }
+
   response(slot: number, message: Message): void {
     const context = this.#context;
     const { pool, timers, user } = context;
@@ -51,8 +61,8 @@ export class ClientInvite {
         pool.setStatus(slot, status);
         context.stopRetransmit(slot);
         if (status < 200) {
-          // Timer B ends with Calling: how long a call may ring is the user's to say (s17.1.1.2).
-          context.stopEnd(slot);
+          // Timer B ends with Calling: how long a call may ring is the user's to say (s17.1.1.2), until it cancels.
+          if (pool.state(slot) === State.Calling) context.stopEnd(slot);
           pool.setState(slot, State.Proceeding);
         } else if (status < 300) {
           pool.setState(slot, State.Accepted);

@@ -242,6 +242,20 @@ export class TransactionLayer {
     return slot;
   }
 
+  /** The octets of an INVITE of ours that has no final response yet, or null. */
+  sentRequest(slot: number): Uint8Array | null {
+    const { pool, store } = this;
+    const block = pool.block(slot);
+    if (pool.kind(slot) !== Kind.ClientInvite || block === 0) return null;
+    const offset = store.offset(block);
+    return store.segment(block).slice(offset, offset + pool.blockLength(slot));
+  }
+
+  /** An INVITE of ours was cancelled: without a final response in 64*T1 it is over (RFC 3261 s9.1). */
+  giveUp(slot: number): void {
+    this.#clientInvite.giveUp(slot);
+  }
+
   /** A tag that is the same for each retransmission of a request that no transaction keeps (RFC 3261 s8.2.7). */
   statelessTag(message: Message): Uint8Array {
     const hash = serverKey(this.#key, message, true).hash() >>> 0;

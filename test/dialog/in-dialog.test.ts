@@ -170,12 +170,12 @@ describe("requests to the dialog's own handler", () => {
     expect((await call.ask("INFO")).status).toBe(200);
     expect((await call.ask("OPTIONS")).status).toBe(200);
     for (const [method, status] of [
-      ["UPDATE", 405],
+      ["REFER", 405],
       ["FOO", 501],
     ] as const) {
       const response = await call.ask(method);
       expect(response.status).toBe(status);
-      expect(response.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "INFO"]);
+      expect(response.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "OPTIONS", "INFO"]);
       // The To has its tag already: no second one.
       expect(response.header("To")).toBe(call.response.header("To"));
     }

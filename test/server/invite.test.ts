@@ -329,8 +329,8 @@ describe("answer()", () => {
     expect(response.header("Content-Type")).toBe("application/sdp");
     expect(response.headers("X-One")).toEqual(["a", "b"]);
     expect(Buffer.from(response.header("Subject")!, "latin1").toString()).toBe("grüße");
-    expect(response.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]);
-    expect(response.list("Supported")).toEqual(["timer"]);
+    expect(response.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "OPTIONS"]);
+    expect(response.list("Supported")).toEqual(["100rel", "timer"]);
     expect(response.header("Server")).toBe("Test/1.0");
     expect(response.header("Record-Route")).toBe("<sip:p.example.com;lr>");
     expect(response.contactUri).toBe(`sip:127.0.0.1:${running.address.port}`);

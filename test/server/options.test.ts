@@ -15,11 +15,11 @@ test("OPTIONS tells Allow, Accept, Accept-Encoding, Accept-Language and Supporte
   using client = await WireClient.open(running.address);
   const answer = await client.ask("OPTIONS");
   expect(answer.status).toBe(200);
-  expect(answer.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS", "MESSAGE"]);
+  expect(answer.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "OPTIONS", "MESSAGE"]);
   expect(answer.list("Accept")).toEqual(["application/sdp", "text/plain"]);
   expect(answer.list("Accept-Encoding")).toEqual(["identity"]);
   expect(answer.list("Accept-Language")).toEqual(["en"]);
-  expect(answer.list("Supported")).toEqual(["timer", "path"]);
+  expect(answer.list("Supported")).toEqual(["100rel", "timer", "path"]);
   expect(answer.toTag).toBeTruthy();
   expect(answer.body).toBe("");
 });

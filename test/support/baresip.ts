@@ -38,14 +38,14 @@ export class Baresip implements AsyncDisposable {
 
   /**
    * Starts it on a folder of its own. It registers nowhere and sends no sound.
-   * @param config more lines of its file `config`, such as `sip_cafile /path`
+   * @param config more lines of its file `config`, such as `sip_cafile /path`; `sip_listen` takes the place of ours
    */
   static async start(...config: string[]): Promise<Baresip> {
     const folder = await mkdtemp(join(tmpdir(), "viaduct-baresip-"));
     const port = await freePort();
     const modules = MODULES.find((path) => Bun.file(join(path, "menu.so")).size > 0) ?? MODULES[0]!;
     const lines = [
-      "sip_listen 127.0.0.1:0",
+      ...(config.some((line) => line.startsWith("sip_listen ")) ? [] : ["sip_listen 127.0.0.1:0"]),
       `ctrl_tcp_listen 127.0.0.1:${port}`,
       `module_path ${modules}`,
       ...NEEDED.map((name) => `${name === "account" ? "module_tmp" : "module"} ${name}.so`),
@@ -76,6 +76,21 @@ export class Baresip implements AsyncDisposable {
 
   hangup(): void {
     this.#command("hangup", "");
+  }
+
+  /** Answers the call that rings. */
+  accept(): void {
+    this.#command("accept", "");
+  }
+
+  /** Takes the call off hold again. */
+  resume(): void {
+    this.#command("resume", "");
+  }
+
+  /** Sends the peer of its call elsewhere. */
+  transfer(uri: string): void {
+    this.#command("transfer", uri);
   }
 
   /** Offers the call anew, on hold. */

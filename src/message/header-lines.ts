@@ -1,5 +1,5 @@
 /** Header fields given by a user of the library, checked and written out. */
-import { ascii, CLASS, TOKEN } from "../message/bytes.ts";
+import { ascii, CLASS, TOKEN } from "./bytes.ts";
 
 /** Names and values of header fields; several values make several lines. */
 export type HeaderFields = Readonly<Record<string, string | readonly string[]>>;
@@ -28,6 +28,14 @@ function checkName(name: string): void {
     }
   }
   if (name === "") throw new TypeError("Not a header field name: the empty string");
+}
+
+/** Lines with others behind them. */
+export function joinedLines(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const all = new Uint8Array(first.length + second.length);
+  all.set(first);
+  all.set(second, first.length);
+  return all;
 }
 
 /** A reason phrase that can stand in a status line. @throws TypeError when it holds a line end */

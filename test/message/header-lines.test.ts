@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { checkedReason, headerLines } from "../../src/server/header-lines.ts";
+import { checkedReason, headerLines } from "../../src/message/header-lines.ts";
 
 const text = (octets: Uint8Array) => new TextDecoder().decode(octets);
 
