@@ -1,0 +1,52 @@
+/** The `reg` package: RFC 3680. */
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { RegPackage } from "../../src/events/reg.ts";
+import { eventsPeer, WireSubscriber } from "../support/events-peer.ts";
+
+setDefaultTimeout(20_000);
+
+const BOB = "sip:bob@127.0.0.1";
+
+test("bindings are told whole at first, then as they come and go", async () => {
+  const reg = new RegPackage({ minInterval: 0 });
+  using peer = await eventsPeer({ packages: [reg] });
+  const { client } = peer;
+  const watcher = await WireSubscriber.open(client, "reg");
+  const first = await watcher.notified();
+  expect(first.header("Content-Type")).toBe("application/reginfo+xml");
+  expect(first.body).toContain('version="0" state="full"');
+  expect(first.body).toContain(`<registration aor="${BOB}" id="r1" state="init"></registration>`);
+
+  reg.bound(BOB, { id: "1", uri: "sip:bob@10.0.0.1;x=<y>", q: 0.5, expires: 60, callId: "a&b", cseq: 7 }, "registered");
+  const bound = await watcher.notified();
+  expect(bound.body).toContain('version="1" state="partial"');
+  expect(bound.body).toContain(
+    '<contact id="1" state="active" event="registered" duration-registered="0" expires="60" q="0.5" callid="a&amp;b" cseq="7">' +
+      "<uri>sip:bob@10.0.0.1;x=&lt;y&gt;</uri></contact>",
+  );
+  await client.rest();
+  await peer.pass(10_000, 5000);
+  reg.bound(BOB, { id: "2", uri: "sip:bob@10.0.0.2", displayName: "Bob's" }, "created");
+  const second = await watcher.notified();
+  expect(second.body).not.toContain('id="1"');
+  expect(second.body).toContain("<display-name>Bob&apos;s</display-name>");
+
+  reg.bound(BOB, { id: "1", uri: "sip:bob@10.0.0.1" }, "refreshed");
+  expect((await watcher.notified()).body).toContain('event="refreshed" duration-registered="10"');
+  reg.unbound(BOB, "1", "expired");
+  reg.unbound(BOB, "1", "expired");
+  const gone = (await watcher.notified()).body;
+  expect([gone.includes('id="1" state="terminated" event="expired"'), gone.includes('id="r1" state="active"')]).toEqual(
+    [true, true],
+  );
+  reg.unbound(BOB, "2", "unregistered");
+  expect((await watcher.notified()).body).toContain('id="r1" state="terminated"');
+  await watcher.again(600);
+  expect((await watcher.notified()).body).toContain('version="6" state="full"');
+});
+
+test("an address-of-record that is none gets 404", async () => {
+  using peer = await eventsPeer({ packages: [new RegPackage({ has: (resource) => resource === BOB })] });
+  expect((await WireSubscriber.open(peer.client, "reg")).response.status).toBe(200);
+  expect((await WireSubscriber.open(peer.client, "reg", 600, { uri: "sip:x@127.0.0.1" })).response.status).toBe(404);
+});
