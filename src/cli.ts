@@ -73,13 +73,23 @@ function refuse(error: unknown): never {
 
 /** The server is loaded only here, so that `--help` and a wrong setting are answered without it. */
 async function start(settings: Settings, output: Output): Promise<Server> {
-  const [{ serve }, { fullUas }, { minimal }] = await Promise.all([
+  const [{ serve }, { fullUas }, { minimal }, { subscriptionServer }] = await Promise.all([
     import("./server/serve.ts"),
     import("./apps/full-uas.ts"),
     import("./apps/minimal.ts"),
+    import("./apps/subscription-server.ts"),
   ]);
-  const handlers = settings.mode === "minimal" ? minimal() : fullUas(toUasSettings(settings));
-  return serve({ ...handlers, ...toServeOptions(settings), log: output.log, software: `viaduct/${VERSION}` });
+  const modes = {
+    minimal,
+    "subscription-server": () => subscriptionServer(),
+    "full-uas": () => fullUas(toUasSettings(settings)),
+  };
+  return serve({
+    ...modes[settings.mode](),
+    ...toServeOptions(settings),
+    log: output.log,
+    software: `viaduct/${VERSION}`,
+  });
 }
 
 function announce(server: Server, settings: Settings, config: string | undefined, output: Output): void {

@@ -10,6 +10,7 @@ export const MICRO = {
   keys: "lookup of a transaction's key among 100,000, beside string and Map",
   transaction: "a call through the server without a socket, 100,000 transactions live",
   memory: "resident memory of a completed transaction",
+  notify: "SUBSCRIBE, NOTIFY for a change, resident memory of a subscription",
   sdp: "scan and answer of SDP offers (mitata's own report)",
   peers: "the npm parsers drachtio-sip and sip beside ours",
 } as const satisfies Record<string, string>;

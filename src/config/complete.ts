@@ -18,6 +18,7 @@ export function complete(parsed: Parsed, nameOf: (setting: string) => string): S
   const listen = parsed.listen ?? (certificate === undefined ? [...PLAIN] : [...PLAIN, SECURE]);
   checkCertificate(parsed, listen, nameOf);
   checkAdvertise(parsed.advertise, listen, nameOf);
+  checkSessionTimer(parsed, nameOf);
   return { ...parsed, listen };
 }
 
@@ -53,6 +54,12 @@ function checkAdvertise(
     `${nameOf("advertise")}: ${advertise} names a port, but ${first.text} and ${other.text} have different ones: ` +
       `give a HOST alone, or each listener its own as in ${other.text}?advertise=HOST:PORT`,
   );
+}
+
+function checkSessionTimer({ uas }: Parsed, nameOf: (setting: string) => string): void {
+  const { "session-expires": expires, "min-se": least } = uas;
+  if (expires >= least) return;
+  throw new ConfigError(`${nameOf("uas.session-expires")}: ${expires} is shorter than min-se, ${least}`);
 }
 
 /** A listening address that the schema has let through. */

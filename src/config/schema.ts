@@ -29,7 +29,7 @@ import {
 /** The log levels, most urgent first. */
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 /** The modes that the server can run in. */
-export const MODES = ["full-uas", "minimal"] as const;
+export const MODES = ["full-uas", "subscription-server", "minimal"] as const;
 /** What becomes of clients of `tls` and `wss` listeners without a certificate. */
 const CLIENT_CERTIFICATES = ["none", "optional", "required"] as const;
 
@@ -51,6 +51,25 @@ const uas = z
         right: "200, or a status from 300 to 699",
         placeholder: "status",
       }),
+    prack: flag("Whether provisional responses are sent reliably to callers that require it (RFC 3262)", true),
+    "session-timers": flag("Whether calls are kept alive by session timers (RFC 4028)", true),
+    "session-expires": number({
+      ...seconds,
+      from: 90,
+      to: 86_400,
+      default: 1800,
+      about: "How long a session lasts without a refresh, where this end is asked",
+    }),
+    "min-se": number({
+      ...seconds,
+      from: 90,
+      to: 86_400,
+      default: 90,
+      about: "The shortest session timer that is agreed to; a shorter one is refused with 422",
+    }),
+    subscriptions: flag("Whether SUBSCRIBE and PUBLISH are taken (RFC 6665, RFC 3903)", true),
+    refer: flag("Whether calls can be transferred by REFER and Replaces (RFC 3515, RFC 3891)", true),
+    messages: flag("Whether MESSAGE and INFO are answered 200 (RFC 3428, RFC 6086)", true),
   })
   .register(headings, { heading: "Calls in mode full-uas" });
 
@@ -287,7 +306,7 @@ export const schema = z
       MODES,
       "full-uas",
       "mode",
-      "What the server does: full-uas answers calls and keeps their dialogs, minimal answers OPTIONS alone",
+      "What the server does: full-uas answers calls and keeps their dialogs, subscription-server takes SUBSCRIBE and PUBLISH alone, minimal answers OPTIONS alone",
     ),
     listen: list(parseListen, {
       about: "An address to listen on; more than one as an array in TOML, or as the flag given again",

@@ -67,9 +67,28 @@ export function toServeOptions(settings: Settings): SettingOptions {
   };
 }
 
+/** What `fullUas()` is told. */
+export interface UasOptions {
+  ringTime: number;
+  finalStatus: number;
+  prack: boolean;
+  sessionTimers: { expires: number; minSE: number } | false;
+  subscriptions: boolean;
+  refer: boolean;
+  messages: boolean;
+}
+
 /** How `fullUas()` is to treat calls. */
-export function toUasSettings(settings: Settings): { ringTime: number; finalStatus: number } {
-  return { ringTime: settings.uas["ring-time"], finalStatus: settings.uas["final-status"] };
+export function toUasSettings({ uas }: Settings): UasOptions {
+  return {
+    ringTime: uas["ring-time"],
+    finalStatus: uas["final-status"],
+    prack: uas.prack,
+    sessionTimers: uas["session-timers"] ? { expires: uas["session-expires"], minSE: uas["min-se"] } : false,
+    subscriptions: uas.subscriptions,
+    refer: uas.refer,
+    messages: uas.messages,
+  };
 }
 
 /** How `stop()` is to end the server. */

@@ -35,7 +35,9 @@ describe("a call", () => {
     expect(statuses).toEqual([100, 180]);
     expect(response.status).toBe(200);
     expect(response.header("Content-Type")).toBe("application/sdp");
-    expect(response.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "OPTIONS"]);
+    expect(response.list("Allow").join(" ")).toBe(
+      "INVITE ACK CANCEL BYE PRACK UPDATE OPTIONS MESSAGE INFO SUBSCRIBE NOTIFY PUBLISH REFER",
+    );
     expect(lines(response.body, "m")).toEqual(["audio 9 RTP/AVP 0 101"]);
     expect(lines(response.body, "c")).toEqual(["IN IP4 127.0.0.1"]);
     const call = new ClientCall(client, invite, response);
@@ -203,7 +205,7 @@ describe("settings", () => {
 });
 
 describe("beside calls", () => {
-  test("OPTIONS is answered, in a dialog too; REGISTER and MESSAGE get 405, unknown methods 501", async () => {
+  test("OPTIONS is answered, in a dialog too; MESSAGE and INFO too; REGISTER gets 405, unknown methods 501", async () => {
     using peer = await uas();
     const { client } = peer;
     const options = await client.ask("OPTIONS");
@@ -213,7 +215,9 @@ describe("beside calls", () => {
     call.ack();
     expect((await call.ask("OPTIONS")).status).toBe(200);
     expect((await client.ask("REGISTER")).status).toBe(405);
-    expect((await client.ask("MESSAGE")).status).toBe(405);
+    expect((await client.ask("MESSAGE", { body: "hello", contentType: "text/plain" })).status).toBe(200);
+    const dtmf = { body: "Signal=5\r\n", contentType: "application/dtmf-relay" };
+    expect((await call.ask("INFO", dtmf)).status).toBe(200);
     expect((await client.ask("FOO")).status).toBe(501);
   });
 
@@ -249,5 +253,49 @@ describe("beside calls", () => {
     expect(peer.server.stats().dialogs).toBe(100);
     for (const call of calls) expect((await call.ask("BYE")).status).toBe(200);
     expect(peer.server.stats()).toMatchObject({ dialogs: 0, callsAnswered: 100 });
+  });
+});
+
+describe("UPDATE in a call", () => {
+  test("with an offer gets an answer, its version counted up; one that does not fit 488, and without a body 200", async () => {
+    using peer = await serverAndClient({ ...fullUas() });
+    const { client } = peer;
+    const call = await client.invite({ body: OFFER });
+    call.ack();
+    const first = /^o=- \d+ (\d+) /m.exec(call.response.body)![1];
+    const changed = await call.ask("UPDATE", { body: `${OFFER}a=sendonly\r\n` });
+    expect(changed.status).toBe(200);
+    expect(changed.body).toContain("a=recvonly");
+    expect(Number(/^o=- \d+ (\d+) /m.exec(changed.body)![1])).toBe(Number(first) + 1);
+    expect((await call.ask("UPDATE", { body: OFFER.replace(/RTP\/AVP .*/, "RTP/AVP 77") })).status).toBe(488);
+    expect((await call.ask("UPDATE")).status).toBe(200);
+    expect((await call.ask("BYE")).status).toBe(200);
+  });
+});
+
+describe("what is turned off", () => {
+  const off = { prack: false, sessionTimers: false, subscriptions: false, refer: false, messages: false } as const;
+
+  test("is not named, and is refused", async () => {
+    using peer = await serverAndClient({ ...fullUas(off) });
+    const { client } = peer;
+    const call = await client.invite({ body: OFFER, headers: ["Supported: timer, 100rel", "Session-Expires: 1800"] });
+    call.ack();
+    expect(call.response.list("Allow")).toEqual(["INVITE", "ACK", "CANCEL", "BYE", "UPDATE", "OPTIONS"]);
+    expect(call.response.header("Session-Expires")).toBeUndefined();
+    for (const method of ["SUBSCRIBE", "PUBLISH", "MESSAGE", "REFER"]) {
+      expect([method, (await client.ask(method)).status]).toEqual([method, 405]);
+    }
+    expect((await client.ask("INVITE", { body: OFFER, headers: ["Require: 100rel"] })).status).toBe(420);
+  });
+
+  test("all of it is on by default", async () => {
+    using peer = await serverAndClient({ ...fullUas() });
+    const { client } = peer;
+    const headers = ["Supported: timer", "Session-Expires: 1800;refresher=uac"];
+    const call = await client.invite({ body: OFFER, headers });
+    call.ack();
+    expect(call.response.header("Session-Expires")).toBe("1800;refresher=uac");
+    expect((await client.ask("SUBSCRIBE", { headers: ["Event: nothing"] })).status).toBe(489);
   });
 });

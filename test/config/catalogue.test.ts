@@ -53,6 +53,13 @@ test("a path into a setting's value leads to the setting", () => {
 test("what may be given more than once, what is yes or no, and what is a path is known", () => {
   const names = (some: (setting: Setting) => unknown) => settings.filter(some).map((s) => s.name);
   expect(names((s) => s.repeatable)).toEqual(["listen", "tls.ca", "dns.nameserver"]);
-  expect(names((s) => s.kind === "boolean")).toEqual(["tls.verify-servers"]);
+  expect(names((s) => s.kind === "boolean")).toEqual([
+    "uas.prack",
+    "uas.session-timers",
+    "uas.subscriptions",
+    "uas.refer",
+    "uas.messages",
+    "tls.verify-servers",
+  ]);
   expect(names((s) => s.path)).toEqual(["tls.certificate", "tls.private-key", "tls.ca"]);
 });

@@ -17,7 +17,17 @@ describe("precedence", () => {
       mode: "full-uas",
       listen: ["udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"],
       "log-level": "info",
-      uas: { "ring-time": 0, "final-status": 200 },
+      uas: {
+        "ring-time": 0,
+        "final-status": 200,
+        prack: true,
+        "session-timers": true,
+        "session-expires": 1800,
+        "min-se": 90,
+        subscriptions: true,
+        refer: true,
+        messages: true,
+      },
       timers: { t1: 500, t2: 4000, t4: 5000 },
       limits: { "message-size": 65_536, headers: 256, "header-length": 8192, "uri-length": 2048, vias: 70 },
       udp: { "receive-buffer": 8_388_608, "send-queue": 8192, "flood-budget": 5 },
@@ -75,7 +85,7 @@ describe("a wrong flag is named with what would be right", () => {
     [["--t1"], "--t1: must be followed by its value, a whole number of milliseconds from 10 to 60000"],
     [["--config"], "--config: must be followed by the path of a TOML file"],
     [["--final-status", "250"], "--final-status: must be 200, or a status from 300 to 699, not 250"],
-    [["--mode", "proxy"], '--mode: must be full-uas or minimal, not "proxy"'],
+    [["--mode", "proxy"], '--mode: must be full-uas, subscription-server or minimal, not "proxy"'],
     [["--log-level", "loud"], '--log-level: must be fatal, error, warn, info, debug, trace or silent, not "loud"'],
     [
       ["--listen", "udp://127.0.0.1", "--listen", "sctp://127.0.0.1"],
@@ -136,7 +146,7 @@ describe("a wrong setting of the file is named with what would be right", () => 
       "FILE: connections: must be a table [connections] of connections, connections-per-address, idle-timeout, " +
         "message-timeout, connect-timeout, write-queue, keep-alive, not 5",
     ],
-    ["mode = 1979-05-27", 'FILE: mode: must be full-uas or minimal, not "1979-05-27"'],
+    ["mode = 1979-05-27", 'FILE: mode: must be full-uas, subscription-server or minimal, not "1979-05-27"'],
     ["[uas]\nrng-time = 3", "FILE: unknown setting uas.rng-time: did you mean uas.ring-time?"],
     ["ring-time = 3", "FILE: unknown setting ring-time: did you mean uas.ring-time?"],
     ["[uas]\nt1 = 500", "FILE: unknown setting uas.t1: did you mean timers.t1?"],
@@ -145,8 +155,14 @@ describe("a wrong setting of the file is named with what would be right", () => 
     ["config = 'x'", "FILE: unknown setting config: see viaduct --help for the settings there are"],
     ["__proto__ = 1", "FILE: unknown setting __proto__: see viaduct --help for the settings there are"],
     ['"a\\nb" = 1', 'FILE: unknown setting "a\\nb": see viaduct --help for the settings there are'],
-    ["uas = 3", "FILE: uas: must be a table [uas] of ring-time, final-status, not 3"],
-    ["[[uas]]\nring-time = 3", 'FILE: uas: must be a table [uas] of ring-time, final-status, not [{"ring-time":3}]'],
+    [
+      "uas = 3",
+      "FILE: uas: must be a table [uas] of ring-time, final-status, prack, session-timers, session-expires, min-se, subscriptions, refer, messages, not 3",
+    ],
+    [
+      "[[uas]]\nring-time = 3",
+      'FILE: uas: must be a table [uas] of ring-time, final-status, prack, session-timers, session-expires, min-se, subscriptions, refer, messages, not [{"ring-time":3}]',
+    ],
   ])("%j", async (toml, message) => {
     expect(await errorOf([], toml)).toBe(message);
   });
@@ -158,7 +174,7 @@ describe("a wrong setting of the file is named with what would be right", () => 
   });
 
   test("a value too long for a line is cut", async () => {
-    expect((await errorOf([], `mode = "${"x".repeat(500)}"`)).length).toBeLessThan(120);
+    expect((await errorOf([], `mode = "${"x".repeat(500)}"`)).length).toBeLessThan(150);
   });
 });
 
@@ -322,8 +338,30 @@ test("settings reach the options of the server under their API names", async () 
       avoidFailed: 94_000,
     },
   });
-  expect(toUasSettings(settings)).toEqual({ ringTime: 1, finalStatus: 486 });
+  expect(toUasSettings(settings)).toEqual({
+    ringTime: 1,
+    finalStatus: 486,
+    prack: true,
+    sessionTimers: { expires: 1800, minSE: 90 },
+    subscriptions: true,
+    refer: true,
+    messages: true,
+  });
+  const off = "[uas]\nprack = false\nsession-timers = false\nsubscriptions = false\nrefer = false\nmessages = false";
+  expect(toUasSettings(await settingsOf([], off))).toMatchObject({
+    prack: false,
+    sessionTimers: false,
+    subscriptions: false,
+    refer: false,
+    messages: false,
+  });
   expect(toStopOptions(settings)).toEqual({ graceMs: 8000, retryAfter: 9 });
+});
+
+test("a session timer cannot be shorter than the shortest that is agreed to", async () => {
+  expect(await errorOf(["--session-expires", "100", "--min-se", "200"])).toBe(
+    "--session-expires: 100 is shorter than min-se, 200",
+  );
 });
 
 test("the defaults of streams and of finding servers are those of the library", async () => {
