@@ -9,6 +9,7 @@ export const MICRO = {
   wheel: "timer insert, cancel and expiry with 100,000 live, beside setTimeout",
   keys: "lookup of a transaction's key among 100,000, beside string and Map",
   transaction: "a call through the server without a socket, 100,000 transactions live",
+  "whole-call": "a call with PRACK and session timer beside a plain one, without a socket",
   memory: "resident memory of a completed transaction",
   notify: "SUBSCRIBE, NOTIFY for a change, resident memory of a subscription",
   sdp: "scan and answer of SDP offers (mitata's own report)",

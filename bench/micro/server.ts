@@ -3,6 +3,7 @@
  * of the benchmark.
  */
 import { fullUas } from "../../src/apps/full-uas.ts";
+import { timerPolicy } from "../../src/dialog/session-timer.ts";
 import { ascii } from "../../src/message/bytes.ts";
 import { readFields } from "../../src/message/fields.ts";
 import { DEFAULT_LIMITS } from "../../src/message/limits.ts";
@@ -11,7 +12,9 @@ import { Method } from "../../src/message/method.ts";
 import { writeResponse } from "../../src/message/response.ts";
 import { Scanner } from "../../src/message/scanner.ts";
 import { TokenSource } from "../../src/message/token-source.ts";
+import { Composer } from "../../src/outgoing/composer.ts";
 import { DEFAULT_RESOLVE, Locator } from "../../src/resolve/locator.ts";
+import { Client } from "../../src/server/client.ts";
 import { UasCore } from "../../src/server/core.ts";
 import { Endpoint } from "../../src/server/endpoint.ts";
 import type { Log } from "../../src/server/options.ts";
@@ -41,11 +44,15 @@ export function fullServer(): Subject {
   let time = 0;
   const wheel = new TimerWheel(time, TRANSACTIONS + DIALOGS);
   const channel = new RecordingChannel();
+  const tokens = new TokenSource();
+  const { plugins = [], sessionTimers, ...own } = fullUas();
   const core = new UasCore({
-    handlers: fullUas(),
+    handlers: Object.assign({}, ...plugins.map(({ fallbacks, handlers }) => ({ ...fallbacks, ...handlers })), own),
+    plugins,
+    sessionTimers: sessionTimers === false ? null : timerPolicy(sessionTimers ?? { expires: 1800 }),
     wheel,
     timers: timersFrom(),
-    tokens: new TokenSource(),
+    tokens,
     log: silent,
     locator: new Locator({
       settings: DEFAULT_RESOLVE,
@@ -58,6 +65,12 @@ export function fullServer(): Subject {
     dialogs: DIALOGS,
     software: undefined,
   });
+  const { dialogs, sender, alarms } = core;
+  const composer = new Composer(tokens, () => "192.0.2.1");
+  const client = new Client(core, composer);
+  for (const plugin of plugins) {
+    plugin.attach?.({ client, dialogs, sender, composer, alarms, log: silent, now: () => wheel.now });
+  }
   const endpoint = new Endpoint(core, DEFAULT_LIMITS, { now: () => time }, wheel, silent);
   return {
     channel,
