@@ -105,7 +105,7 @@ function responseOf(said: readonly string[], call: number, what: RegExp): string
 }
 
 function tagOf(said: readonly string[], call: number): string {
-  return responseOf(said, call, /^SIP\/2\.0 1[89]0[^]*\r\nTo: [^\r]*;tag=([^\r;]+)/);
+  return responseOf(said, call, /^SIP\/2\.0 1[89]0[\s\S]*\r\nTo: [^\r]*;tag=([^\r;]+)/);
 }
 
 function rseqOf(said: readonly string[], call: number): string {
