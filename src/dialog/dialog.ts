@@ -11,6 +11,7 @@ import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
 import { ADDR_SIZE, ADDR_URI_END, ADDR_URI_START, addressesOf, scanNameAddr } from "../message/name-addr.ts";
 import type { Uri } from "../message/uri.ts";
+import { isSipsAt } from "../message/uri-scan.ts";
 import type { IncomingResponse } from "../outgoing/incoming-response.ts";
 import type { Channel } from "../transport/channel.ts";
 import type { Dialogs } from "./dialogs.ts";
@@ -138,7 +139,7 @@ export class Dialog {
   /** Whether it was asked for by a `sips` URI: what is told of this end is one too (RFC 3261 s12.1.1, s12.1.2). */
   get isSecure(): boolean {
     const { bytes, table } = this.origin;
-    return this.isCaller ? this.isSecureCall : (bytes[table[URI_START]! + 3]! | 32) === 0x73;
+    return this.isCaller ? this.isSecureCall : isSipsAt(bytes, table[URI_START]!);
   }
 
   get isConfirmed(): boolean {

@@ -40,9 +40,9 @@ export interface DialogUser {
 }
 
 const DIALOG = 0x44;
-/** Methods that are not sent by {@link Dialogs.request}, and those whose Contact refreshes the target (RFC 3261 s12.2.1). */
+/** Methods that are not sent by {@link Dialogs.request}. */
 const NOT_PLAIN = new Set(["INVITE", "ACK", "BYE", "CANCEL"]);
-const REFRESHING = new Set(["SUBSCRIBE", "NOTIFY", "REFER"]);
+/** Methods of subscriptions: their Contact refreshes the target (RFC 6665 s4.4.1), their failure says nothing of the session. */
 const OF_SUBSCRIPTIONS = new Set(["SUBSCRIBE", "NOTIFY", "REFER"]);
 
 export interface DialogsOptions {
@@ -235,20 +235,20 @@ export class Dialogs {
     if (method === "UPDATE") return this.updates.update(dialog, options);
     if (!dialog.isAlive) return Promise.reject(new RequestFailed("over", "The dialog is over"));
     const { promise, resolve, reject } = Promise.withResolvers<IncomingResponse>();
-    const isRefresh = REFRESHING.has(method);
-    sendInDialog(this.#sender, dialog, method, options, isRefresh ? this.contactOf(dialog) : undefined, {
+    const isOfSubscription = OF_SUBSCRIPTIONS.has(method);
+    sendInDialog(this.#sender, dialog, method, options, isOfSubscription ? this.contactOf(dialog) : undefined, {
       response: (message) => {
         const { status } = message;
         if (status < 200) return;
         const kept = message.keep();
-        if (status < 300 && isRefresh) dialog.refreshTarget(kept);
+        if (status < 300 && isOfSubscription) dialog.refreshTarget(kept);
         resolve(new IncomingResponse(kept));
         // What becomes of a subscription says nothing of the session (RFC 5057 s5.1).
-        if ((status === 481 || status === 408) && !OF_SUBSCRIPTIONS.has(method)) this.bye(dialog, "gone");
+        if ((status === 481 || status === 408) && !isOfSubscription) this.bye(dialog, "gone");
       },
       failed: (failure) => {
         reject(failure);
-        if (failure.cause === "timeout" && !OF_SUBSCRIPTIONS.has(method)) this.bye(dialog, "gone");
+        if (failure.cause === "timeout" && !isOfSubscription) this.bye(dialog, "gone");
       },
     });
     return promise;

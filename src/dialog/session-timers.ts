@@ -14,6 +14,7 @@ import { hasToken } from "../message/has-token.ts";
 import { Header } from "../message/header.ts";
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
+import { retryAfterOf } from "../message/retry-after.ts";
 import type { IncomingResponse } from "../outgoing/incoming-response.ts";
 import type { Alarms } from "../time/alarms.ts";
 import { type Dialog, DialogState } from "./dialog.ts";
@@ -229,7 +230,7 @@ export class SessionTimers {
     } else if (session.takesUpdate && (status === METHOD_NOT_ALLOWED || status === NOT_IMPLEMENTED)) {
       session.takesUpdate = false;
       void this.#refresh(session);
-    } else this.#tryLater(session, retryAfterOf(message));
+    } else this.#tryLater(session, retryAfterOf(message) ?? null);
   }
 
   /** Tries again while there is time: the session's end stays where it is (s10). @param wanted milliseconds; null for any */
@@ -261,10 +262,4 @@ export class SessionTimers {
 function noteUpdate(session: Timed, message: Message): void {
   if (message.isRequest && message.method === Method.UPDATE) session.takesUpdate = true;
   else if (message.first(Header.Allow) !== 0) session.takesUpdate = hasToken(message, Header.Allow, UPDATE);
-}
-
-/** In milliseconds; null where there is none, or one that cannot be read (RFC 3261 s20.33). */
-function retryAfterOf(message: Message): number | null {
-  const seconds = /^\d{1,6}/.exec(message.header("Retry-After") ?? "")?.[0];
-  return seconds === undefined ? null : Number(seconds) * 1000;
 }

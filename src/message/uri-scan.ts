@@ -406,3 +406,8 @@ function scanOther(bytes: Uint8Array, start: number, end: number, out: Int32Arra
   out[URI_SCHEME] = SCHEME_OTHER;
   return UriResult.UNKNOWN_SCHEME;
 }
+
+/** Whether a SIP or SIPS URI is the latter, by its fourth letter. */
+export function isSipsAt(bytes: Uint8Array, start: number): boolean {
+  return (bytes[start + 3]! | 32) === 0x73;
+}

@@ -2,10 +2,10 @@
  * One request of ours on its way: a client transaction for each target, the best first, until one answers
  * (RFC 3263 s4.3). A target that cannot be reached, stays silent or answers 503 is avoided for a while.
  */
-import { Header } from "../message/header.ts";
 import { joinedLines } from "../message/header-lines.ts";
 import type { Message } from "../message/message.ts";
 import { type RequestParts, writeCancel, writeRequest } from "../message/request.ts";
+import { retryAfterOf } from "../message/retry-after.ts";
 import type { NextHop, Target } from "../resolve/target.ts";
 import { hostPort } from "../transport/address.ts";
 import type { Channel } from "../transport/channel.ts";
@@ -26,6 +26,12 @@ export interface Flow {
   readonly channel: Channel;
   readonly address: string;
   readonly port: number;
+}
+
+/** A request in its channel's arena. */
+interface Written {
+  readonly start: number;
+  readonly branch: Uint8Array;
 }
 
 /** Told what becomes of a request. */
@@ -82,7 +88,7 @@ export class OutgoingRequest {
   /** Sends it over a flow. @param elsewhere called when the flow is lost; null when there is no other way */
   beginOn(flow: Flow, elsewhere: (() => void) | null): void {
     this.#elsewhere = elsewhere;
-    this.#transmit(flow.channel, flow.address, flow.port);
+    this.#transmit(flow.channel, flow.address, flow.port, this.#write(flow.channel, flow.address));
   }
 
   /** Sends it to the first of these that takes it. */
@@ -228,27 +234,22 @@ export class OutgoingRequest {
       this.#failure ??= new RequestFailed("unreachable", `Nothing to send to ${this.#where} with`);
       return false;
     }
-    if (transport === "udp" && !asIs && this.#isLong(channel, address)) {
+    const written = this.#write(channel, address);
+    if (transport === "udp" && !asIs && channel.arena.at - written.start > UDP_LIMIT) {
       const tcp: Target = { ...target, transport: "tcp" };
       const over = this.#sender.locator.isAvoided(tcp) ? null : this.#sender.channelTo(tcp);
       if (over !== null) {
+        channel.arena.at = written.start;
         this.#instead = target;
-        return this.#transmit(over, address, port);
+        return this.#transmit(over, address, port, this.#write(over, address));
       }
     }
-    return this.#transmit(channel, address, port);
+    return this.#transmit(channel, address, port, written);
   }
 
-  #isLong(channel: Channel, address: string): boolean {
-    const { start } = this.#write(channel, address);
-    const length = channel.arena.at - start;
-    channel.arena.at = start;
-    return length > UDP_LIMIT;
-  }
-
-  /** @returns false when there is no transaction left; the request is over then */
-  #transmit(channel: Channel, address: string, port: number): boolean {
-    const { start, branch } = this.#write(channel, address);
+  /** @param written what stands last in the channel's arena @returns false when there is no transaction left; the request is over then */
+  #transmit(channel: Channel, address: string, port: number, written: Written): boolean {
+    const { start, branch } = written;
     this.#way = { channel, address, port };
     this.#branch = branch;
     this.#slot = this.#sender.layer.request(channel, address, port, start, branch, this.draft.method, this);
@@ -256,7 +257,7 @@ export class OutgoingRequest {
     return this.#slot >= 0;
   }
 
-  #write(channel: Channel, address: string): { start: number; branch: Uint8Array } {
+  #write(channel: Channel, address: string): Written {
     const branch = this.#sender.tokens.token(BRANCH_LETTERS, this.#sender.cookie);
     return { start: writeDraft(this.draft, channel, address, branch), branch };
   }
@@ -279,12 +280,4 @@ export function writeDraft(draft: RequestDraft, channel: Channel, address: strin
 
 function cancelled(): RequestFailed {
   return new RequestFailed("cancelled", "The request was given up");
-}
-
-/** Retry-After in milliseconds (RFC 3261 s20.33), or undefined. */
-function retryAfterOf(message: Message): number | undefined {
-  const record = message.first(Header.RetryAfter);
-  if (record === 0) return undefined;
-  const seconds = /^\d{1,6}/.exec(message.valueText(record));
-  return seconds === null ? undefined : Number(seconds[0]) * 1000;
 }

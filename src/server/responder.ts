@@ -7,6 +7,7 @@ import type { Message } from "../message/message.ts";
 import { ADDR_SIZE, ADDR_URI_START, scanNameAddr } from "../message/name-addr.ts";
 import { writeResponse } from "../message/response.ts";
 import type { TokenSource } from "../message/token-source.ts";
+import { isSipsAt } from "../message/uri-scan.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import { responsePort } from "../transaction/response-address.ts";
 import type { Channel } from "../transport/channel.ts";
@@ -107,18 +108,13 @@ export class Responder {
   /** Our Contact for a peer, alone and with what goes beside it in a 2xx. */
   contactOf(request: IncomingRequest): ContactLines {
     const { channel, message } = request;
-    const secure = isSips(message.bytes, message.table[URI_START]!) || (isSecured(channel) && asksForSips(message));
+    const secure = isSipsAt(message.bytes, message.table[URI_START]!) || (isSecured(channel) && asksForSips(message));
     return this.#capabilities.contact(channel, request.address, secure);
   }
 }
 
 function isSecured(channel: Channel): boolean {
   return channel.transport === "TLS" || channel.transport === "WSS";
-}
-
-/** Whether a URI's scheme is `sips`, by its fourth letter: URIs of other schemes do not come so far. */
-function isSips(bytes: Uint8Array, start: number): boolean {
-  return (bytes[start + 3]! | 32) === 0x73;
 }
 
 const uri = new Int32Array(ADDR_SIZE);
@@ -129,7 +125,7 @@ function asksForSips(message: Message): boolean {
   if (record === 0) return false;
   const { bytes } = message;
   const isRead = scanNameAddr(bytes, message.valueStart(record), message.valueEnd(record), uri);
-  return isRead && isSips(bytes, uri[ADDR_URI_START]!);
+  return isRead && isSipsAt(bytes, uri[ADDR_URI_START]!);
 }
 
 function joined(lines: Uint8Array | undefined, fields: HeaderFields | undefined): Uint8Array | undefined {

@@ -8,7 +8,7 @@ import type { X509Certificate } from "node:crypto";
 import { type FrameReceiver, Framer } from "../message/framer.ts";
 import type { Message } from "../message/message.ts";
 import { offersAlias, viasOf } from "../message/via.ts";
-import { SIPS_PORT } from "./address.ts";
+import { canonicalAddress, SIPS_PORT } from "./address.ts";
 import { Connection, ConnectionState } from "./connection.ts";
 import type { Connections } from "./connections.ts";
 import { flowKey } from "./flow-key.ts";
@@ -204,7 +204,7 @@ export class StreamConnection extends Connection implements FrameReceiver {
       return;
     }
     this.#socket = socket;
-    this.local = socket.localAddress.replace(/^::ffff:(?=\d+\.)/, "");
+    this.local = canonicalAddress(socket.localAddress);
     const { keepAlive } = this.connections.settings;
     socket.setNoDelay(true);
     if (keepAlive > 0) socket.setKeepAlive(true, keepAlive);
