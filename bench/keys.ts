@@ -3,10 +3,10 @@
  * up. Beside it the same range as a latin1 string in a Map. Run: `bun run bench keys`.
  */
 import { do_not_optimize } from "mitata";
+import { ByteStore } from "../src/memory/byte-store.ts";
+import { KeyBuilder } from "../src/memory/key.ts";
+import { KEY_WORDS, KeyTable } from "../src/memory/key-table.ts";
 import { latin1 } from "../src/message/bytes.ts";
-import { ByteStore } from "../src/transaction/byte-store.ts";
-import { KeyBuilder } from "../src/transaction/key.ts";
-import { KEY_WORDS, KeyTable } from "../src/transaction/key-table.ts";
 import { type Bench, runOne } from "./micro/bench.ts";
 import { clock, selfTimed } from "./micro/sample.ts";
 

@@ -3,6 +3,9 @@
  * (RFC 3261 s12, s15).
  */
 
+import type { ByteStore } from "../memory/byte-store.ts";
+import { KeyBuilder } from "../memory/key.ts";
+import { KEY_WORDS, KeyTable } from "../memory/key-table.ts";
 import { ascii } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
 import { CSEQ_NUMBER, FROM_TAG_END, FROM_TAG_START, TO_TAG_END, TO_TAG_START } from "../message/layout.ts";
@@ -14,9 +17,6 @@ import { RequestFailed } from "../outgoing/request-failed.ts";
 import type { Sender } from "../outgoing/sender.ts";
 import type { Alarms } from "../time/alarms.ts";
 import type { TimerWheel } from "../time/wheel.ts";
-import type { ByteStore } from "../transaction/byte-store.ts";
-import { KeyBuilder } from "../transaction/key.ts";
-import { KEY_WORDS, KeyTable } from "../transaction/key-table.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { Timers } from "../transaction/timers.ts";
 import type { Channel } from "../transport/channel.ts";

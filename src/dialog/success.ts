@@ -4,8 +4,9 @@
  *
  * T1 doubling to T2, whatever the transport; after 64*T1 without an ACK the dialog is given up.
  */
+
+import type { ByteStore } from "../memory/byte-store.ts";
 import type { TimerWheel } from "../time/wheel.ts";
-import type { ByteStore } from "../transaction/byte-store.ts";
 import type { Timers } from "../transaction/timers.ts";
 import type { Channel } from "../transport/channel.ts";
 

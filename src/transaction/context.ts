@@ -1,6 +1,7 @@
 /** What the four machines share: the pool, the wheel, the store of sent messages, and how one is sent again. */
+
+import { ByteStore } from "../memory/byte-store.ts";
 import type { TimerWheel } from "../time/wheel.ts";
-import { ByteStore } from "./byte-store.ts";
 import { TransactionPool } from "./pool.ts";
 import type { Timers } from "./timers.ts";
 import type { TransactionUser } from "./user.ts";

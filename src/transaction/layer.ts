@@ -1,18 +1,19 @@
 /**
  * The transaction layer (RFC 3261 s17): matches each message to its transaction, makes new ones, and runs the machines.
  */
+
+import type { ByteStore } from "../memory/byte-store.ts";
+import { KeyBuilder } from "../memory/key.ts";
+import { KeyTable } from "../memory/key-table.ts";
 import { ascii } from "../message/bytes.ts";
 import { FROM_TAG_START, TO_TAG_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
 import type { TimerWheel } from "../time/wheel.ts";
 import type { Channel } from "../transport/channel.ts";
-import type { ByteStore } from "./byte-store.ts";
 import { ClientInvite } from "./client-invite.ts";
 import { ClientNonInvite } from "./client-non-invite.ts";
 import { TransactionContext, type TransactionCounters } from "./context.ts";
-import { KeyBuilder } from "./key.ts";
-import { KeyTable } from "./key-table.ts";
 import { clientKey, mergedKey, responseKey, serverKey } from "./matching.ts";
 import { Kind, MERGED_WORDS, RECORD_SHIFT, State, TABLE_WORDS, type TransactionPool } from "./pool.ts";
 import { responsePort } from "./response-address.ts";

@@ -1,4 +1,6 @@
 /** What a message is matched by: RFC 3261 s17.1.3 for responses, s17.2.3 for requests, s8.2.2.2 for merged ones. */
+
+import type { KeyBuilder } from "../memory/key.ts";
 import { hasCookie } from "../message/fields.ts";
 import { Header } from "../message/header.ts";
 import {
@@ -19,7 +21,6 @@ import {
 } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
-import type { KeyBuilder } from "./key.ts";
 
 const SERVER = 0x53;
 const SERVER_2543 = 0x4f;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ByteStore } from "../../src/transaction/byte-store.ts";
+import { ByteStore } from "../../src/memory/byte-store.ts";
 
 const SEGMENT = 1 << 20;
 

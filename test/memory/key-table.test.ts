@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { ByteStore } from "../../src/memory/byte-store.ts";
+import { KeyBuilder } from "../../src/memory/key.ts";
+import { KEY_WORDS, KeyTable } from "../../src/memory/key-table.ts";
 import { ascii } from "../../src/message/bytes.ts";
-import { ByteStore } from "../../src/transaction/byte-store.ts";
-import { KeyBuilder } from "../../src/transaction/key.ts";
-import { KEY_WORDS, KeyTable } from "../../src/transaction/key-table.ts";
 
 const SEED = [0x01234567, 0x76543210] as const;
 
