@@ -6,10 +6,10 @@
  */
 import type { Dialog, DialogEnd } from "../dialog/dialog.ts";
 import type { DialogWatcher } from "../dialog/watcher.ts";
+import { aorOf } from "../message/aor.ts";
 import { type NameAddr, parseNameAddr } from "../message/name-addr.ts";
 import { ChangeLogs } from "./change-log.ts";
 import type { EventPackage, PackageContext, State, StateRequest } from "./event-package.ts";
-import { resourceOf } from "./resource.ts";
 import { attribute, escapeXml } from "./xml.ts";
 
 const TYPE = "application/dialog-info+xml";
@@ -139,5 +139,5 @@ function addressOf(value: Uint8Array): NameAddr | null {
 }
 
 function resourceOfDialog(dialog: Dialog): string | null {
-  return resourceOf(addressOf(dialog.localAddress)?.uri ?? null);
+  return aorOf(addressOf(dialog.localAddress)?.uri ?? null);
 }

@@ -7,6 +7,7 @@
  *     notifier.publish("presence", "sip:bob@example.com", pidf("sip:bob@example.com", [{ status: "open" }]));
  */
 import type { Dialog } from "../dialog/dialog.ts";
+import { aorOf } from "../message/aor.ts";
 import { ascii } from "../message/bytes.ts";
 import type { Uri } from "../message/uri.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
@@ -20,7 +21,6 @@ import { ImplicitSubscription } from "./implicit.ts";
 import type { Intervals } from "./intervals.ts";
 import { Notifier } from "./notifier.ts";
 import { Publications } from "./publications.ts";
-import { resourceOf } from "./resource.ts";
 import { Subscriber } from "./subscriber.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
 
@@ -253,7 +253,7 @@ function intervalsOf({ minExpires = 60, maxExpires = 86_400, defaultExpires = 36
 }
 
 function canonical(resource: string | Uri): string {
-  const name = resourceOf(resource);
+  const name = aorOf(resource);
   if (name === null) throw new TypeError(`Not a resource: ${resource}`);
   return name;
 }

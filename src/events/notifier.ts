@@ -1,5 +1,6 @@
 /** The notifier: takes SUBSCRIBE and keeps the subscriptions that come of it (RFC 6665 s4.2.1). */
 import type { Dialog } from "../dialog/dialog.ts";
+import { aorOf } from "../message/aor.ts";
 import { Header } from "../message/header.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
 import type { Host } from "../server/plugin.ts";
@@ -9,7 +10,6 @@ import { type EventField, eventOf, FieldFault } from "./fields.ts";
 import { grantedSeconds, type Intervals, type Refused } from "./intervals.ts";
 import { NotifierSubscription } from "./notifier-subscription.ts";
 import { Pacer } from "./pacer.ts";
-import { resourceOf } from "./resource.ts";
 import { Watched } from "./watched.ts";
 
 export interface NotifierSettings {
@@ -98,7 +98,7 @@ export class Notifier {
    */
   implicit(request: IncomingRequest, pkg: EventPackage, id: string, seconds: number): NotifierSubscription | null {
     if (this.size >= this.#settings.maxSubscriptions) return null;
-    const resource = resourceOf(request.to.uri) ?? "";
+    const resource = aorOf(request.to.uri) ?? "";
     const dialog = request.openDialog();
     if (dialog === null) return null;
     const subscription = this.#add(dialog, { pkg, id, resource, type: pkg.types[0]!, seconds }, false);
@@ -138,7 +138,7 @@ export class Notifier {
     if (type === undefined) return { status: 406, headers: { Accept: pkg.types.join(", ") } };
     if (!hasOneContact(request)) return { status: 400, reason: "SUBSCRIBE Needs One Contact" };
     // In a dialog the Request-URI is our Contact; who is asked is told by To.
-    const resource = resourceOf(request.isInDialog ? request.to.uri : request.uri);
+    const resource = aorOf(request.isInDialog ? request.to.uri : request.uri);
     if (resource === null) return { status: 404 };
     return { pkg, id, resource, type, seconds };
   }

@@ -1,4 +1,6 @@
 /** The event state compositor: takes PUBLISH and keeps what was published until it expires (RFC 3903 s6). */
+
+import { aorOf } from "../message/aor.ts";
 import { copyOf, latin1 } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
@@ -7,7 +9,6 @@ import type { Authorize } from "./authorize.ts";
 import type { EventPackage, Published } from "./event-package.ts";
 import { type EventField, entityTagOf, eventOf, FieldFault } from "./fields.ts";
 import { grantedSeconds, type Intervals, type Refused } from "./intervals.ts";
-import { resourceOf } from "./resource.ts";
 
 export interface PublicationSettings {
   packages: ReadonlyMap<string, EventPackage>;
@@ -92,7 +93,7 @@ export class Publications {
   /** What a PUBLISH asks for, or why it is refused; in the order of RFC 3903 s6. */
   #asked(request: IncomingRequest): Asked | Refused {
     const { message } = request;
-    const resource = resourceOf(request.uri);
+    const resource = aorOf(request.uri);
     if (resource === null) return { status: 404 };
     const event = eventOf(message);
     if (event === FieldFault.Malformed) return { status: 400, reason: "Bad Event" };

@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { deltaSecondsOf, eventOf, FieldFault, subscriptionStateOf } from "../../src/events/fields.ts";
-import { resourceOf } from "../../src/events/resource.ts";
 import { escapeXml, readXml, writeXml } from "../../src/events/xml.ts";
+import { aorOf } from "../../src/message/aor.ts";
 import { Header } from "../../src/message/header.ts";
 import { DEFAULT_LIMITS } from "../../src/message/limits.ts";
 import { Scanner } from "../../src/message/scanner.ts";
@@ -80,12 +80,12 @@ describe("a resource", () => {
     ["mailto:bob@example.com", null],
     ["nonsense", null],
   ])("%s is %p", (uri, resource) => {
-    expect(resourceOf(uri)).toBe(resource);
-    if (resource !== null) expect(resourceOf(resource)).toBe(resource);
+    expect(aorOf(uri)).toBe(resource);
+    if (resource !== null) expect(aorOf(resource)).toBe(resource);
   });
 
   test("of octets that are no UTF-8 is what was written", () => {
-    expect(resourceOf("sip:%ff@example.com")).toBe("sip:%ff@example.com");
+    expect(aorOf("sip:%ff@example.com")).toBe("sip:%ff@example.com");
   });
 });
 
