@@ -65,6 +65,11 @@ export class KeyTable {
     return -1;
   }
 
+  /** The block of the store that holds a slot's key. */
+  blockOf(slot: number): number {
+    return this.#records[(slot << this.#shift) + this.#offset + KEY]!;
+  }
+
   /** Puts a slot under a key. The slot must not be in the table, nor the key. */
   insert(slot: number, key: KeyBuilder, hash: number): void {
     const records = this.#records;
