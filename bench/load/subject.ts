@@ -1,18 +1,16 @@
 /** The server under test, ours or SIPp's, behind one face. Each is a process on 127.0.0.1, pinned when asked. */
 
 import { isSecure, type TransportName } from "../../src/transport/kinds.ts";
+import { AskedProcess, end, PATIENCE } from "./asked-process.ts";
 import { GC_LOG_ENVIRONMENT, GcLog } from "./gc-log.ts";
 import { command, type Pin, portBound } from "./process.ts";
 import type { ServerAnswer, ServerAsk } from "./server.ts";
 
-/** Milliseconds a server may take to listen, to answer a question and to stop. */
-const PATIENCE = 10_000;
 /** Buffers for SIPp: its own default of 65,535 bytes overflows before its processor is busy. */
 export const SIPP_BUFFER = 4 * 1024 * 1024;
 /** The certificate that the server shows over TLS: one of the tests'. Nobody verifies it here. */
 const CERTIFICATE = "test/fixtures/tls/server.pem";
 const PRIVATE_KEY = "test/fixtures/tls/server.key";
-const PROJECT = `${import.meta.dir}/../..`;
 
 export interface Subject {
   readonly name: string;
@@ -55,42 +53,29 @@ async function startViaduct(options: SubjectOptions): Promise<Subject> {
   if (transports.some(isSecure)) argv.push("--certificate", CERTIFICATE, "--key", PRIVATE_KEY);
   if (connectionsPerAddress) argv.push("--connections-per-address", `${connectionsPerAddress}`);
   const log = new GcLog();
-  let waiting = Promise.withResolvers<ServerAnswer>();
-  const child = Bun.spawn(command([process.execPath, ...argv], pin), {
-    cwd: PROJECT,
-    stdio: ["ignore", "inherit", gcLog ? "pipe" : "inherit"],
-    env: { ...process.env, ...(gcLog ? GC_LOG_ENVIRONMENT : {}) },
-    ipc: (answer: ServerAnswer) => waiting.resolve(answer),
-    onExit: (_, code, signal) => waiting.reject(new Error(`the server ended with ${signal ?? code}`)),
+  const asked = await AskedProcess.start<ServerAsk, ServerAnswer>(argv, {
+    name: "viaduct",
+    pin,
+    ...(gcLog && {
+      environment: GC_LOG_ENVIRONMENT,
+      stderr: (stream) => void log.read(stream, (line) => console.error(line)),
+    }),
   });
-  if (child.stderr instanceof ReadableStream) void log.read(child.stderr, (line) => console.error(line));
-  const answer = await within(waiting.promise, "viaduct to listen", child);
-  if ("error" in answer) throw new Error(answer.error);
-  const ask = (what: ServerAsk["ask"]): Promise<ServerAnswer> => {
-    waiting = Promise.withResolvers<ServerAnswer>();
-    // The exit of the process rejects this one too; nobody may be listening by then.
-    waiting.promise.catch(() => {});
-    child.send({ ask: what } satisfies ServerAsk);
-    return within(waiting.promise, `viaduct's answer to "${what}"`, child);
-  };
   return {
     name: "viaduct",
-    pid: child.pid,
+    pid: asked.pid,
     port,
     command: command(["bun", ...argv], pin).join(" "),
     async stats() {
-      const answer = await ask("stats");
+      const answer = await asked.ask({ ask: "stats" });
       return "stats" in answer ? answer.stats : {};
     },
     async reset() {
-      await ask("reset");
+      await asked.ask({ ask: "reset" });
       log.reset();
     },
     longestGcPauseMs: () => log.longestPauseMs,
-    async stop() {
-      if (child.exitCode === null) await ask("stop").catch(() => {});
-      await end(child);
-    },
+    stop: () => asked.stop({ ask: "stop" }),
   };
 }
 
@@ -124,34 +109,6 @@ async function startSipp({ port, pin, transports = ["udp"] }: SubjectOptions): P
     longestGcPauseMs: () => undefined,
     stop: () => end(child),
   };
-}
-
-type Child = {
-  kill(signal?: NodeJS.Signals): void;
-  readonly exited: Promise<number>;
-  readonly exitCode: number | null;
-};
-
-/** Waits for an answer, and ends the process that owes it when it takes too long. */
-async function within<T>(promise: Promise<T>, what: string, child: Child): Promise<T> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    child.kill("SIGKILL");
-    late.reject(new Error(`waited ${PATIENCE / 1000} s for ${what}`));
-  }, PATIENCE);
-  try {
-    return await Promise.race([promise, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-/** SIGTERM, and SIGKILL when that is not heard. */
-async function end(child: Child): Promise<void> {
-  if (child.exitCode === null) child.kill();
-  const timer = setTimeout(() => child.kill("SIGKILL"), 2000);
-  await child.exited;
-  clearTimeout(timer);
 }
 
 /**
