@@ -24,6 +24,7 @@ export class AskedProcess<Ask, Answer extends object> {
   readonly #name: string;
   readonly #child: Bun.Subprocess;
   #waiting = Promise.withResolvers<Answer>();
+  #first: Answer | undefined;
 
   private constructor(argv: string[], { name, pin, environment, stderr }: AskedOptions) {
     this.#name = name;
@@ -43,8 +44,13 @@ export class AskedProcess<Ask, Answer extends object> {
     options: AskedOptions,
   ): Promise<AskedProcess<Ask, Answer>> {
     const asked = new AskedProcess<Ask, Answer>([process.execPath, ...argv], options);
-    await asked.#answer("be ready", options.patience);
+    asked.#first = await asked.#answer("be ready", options.patience);
     return asked;
+  }
+
+  /** What it said when it was ready. */
+  get first(): Answer {
+    return this.#first!;
   }
 
   get pid(): number {
@@ -75,9 +81,9 @@ export class AskedProcess<Ask, Answer extends object> {
     }
   }
 
-  /** Asks it to end when `last` is given, and ends it when it does not. */
-  async stop(last?: Ask): Promise<void> {
-    if (last !== undefined && this.#child.exitCode === null) await this.ask(last).catch(() => {});
+  /** Asks it to end when `last` is given, and ends it when it does not. `patience` is that of {@link ask}. */
+  async stop(last?: Ask, patience?: number): Promise<void> {
+    if (last !== undefined && this.#child.exitCode === null) await this.ask(last, patience).catch(() => {});
     await end(this.#child);
   }
 }

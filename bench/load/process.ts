@@ -38,6 +38,25 @@ export function memoryOf(pid: number): Memory | undefined {
   return Number.isNaN(resident) ? undefined : { resident, peak: kilobytes("VmHWM") * 1024 };
 }
 
+/** The process and its children, for a server that forks. */
+export function familyOf(pid: number): number[] {
+  const children = read(`/proc/${pid}/task/${pid}/children`) ?? "";
+  return [pid, ...children.split(" ").filter(Boolean).map(Number)];
+}
+
+/** CPU of several processes together. */
+export function cpuOfAll(pids: readonly number[]): Cpu | undefined {
+  const all = pids.map(cpuOf).filter((one) => one !== undefined);
+  if (all.length === 0) return undefined;
+  return all.reduce((sum, { user, system }) => ({ user: sum.user + user, system: sum.system + system }));
+}
+
+/** Bytes that several processes hold together: what they share counts once. `undefined` where it cannot be seen. */
+export function sharedMemoryOf(pids: readonly number[]): number | undefined {
+  const all = pids.map((pid) => /^Pss:\s+(\d+) kB/m.exec(read(`/proc/${pid}/smaps_rollup`) ?? "")?.[1]);
+  return all.includes(undefined) ? undefined : all.reduce((sum, kilobytes) => sum + Number(kilobytes) * 1024, 0);
+}
+
 /** Whether some process holds UDP `port`, or listens on TCP `port`, on an IPv4 address, by the kernel's own list. */
 export function portBound(protocol: "udp" | "tcp", port: number): boolean {
   const hex = port.toString(16).toUpperCase().padStart(4, "0");
