@@ -101,6 +101,12 @@ export class ChangeLogs<K, V> {
     this.#sweep();
   }
 
+  /** Forgets a resource that nobody is told of. */
+  forget(resource: string): void {
+    this.#logs.delete(resource);
+    this.#empty.delete(resource);
+  }
+
   /** What a subscriber is told, and the revision it knows then. */
   since(resource: string, revision: number): Changes<V> & { readonly revision: number } {
     const log = this.#logs.get(resource);

@@ -46,6 +46,8 @@ export interface PackageContext {
   changed(resource: string): void;
   /** How many subscribe to a resource. */
   watchers(resource: string): number;
+  /** How many subscribe to anything, of any package. */
+  subscriptions(): number;
   /** What is published for a resource, the oldest first. */
   published(resource: string): readonly Published[];
 }

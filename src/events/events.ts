@@ -121,6 +121,7 @@ export class Events implements Plugin {
         host,
         changed: (resource) => notifier.changed(pkg.name, resource),
         watchers: (resource) => notifier.countOf(pkg.name, resource),
+        subscriptions: () => notifier.size,
         published: (resource) => publications.of(pkg.name, resource),
       });
     }

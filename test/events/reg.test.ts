@@ -45,6 +45,46 @@ test("bindings are told whole at first, then as they come and go", async () => {
   expect((await watcher.notified()).body).toContain('version="6" state="full"');
 });
 
+test("what stands is asked for when somebody begins to watch; what nobody watches is not kept", async () => {
+  const reg = new RegPackage({ minInterval: 0 });
+  const asked: string[] = [];
+  reg.follow({
+    contactsOf(resource) {
+      asked.push(resource);
+      return [{ id: "1", uri: "sip:bob@10.0.0.1", expires: 60 }];
+    },
+  });
+  using peer = await eventsPeer({ packages: [reg] });
+  expect(reg.isWatched).toBe(false);
+  reg.bound(BOB, { id: "9", uri: "sip:bob@10.0.0.9" }, "registered");
+  expect(asked).toEqual([]);
+
+  const watcher = await WireSubscriber.open(peer.client, "reg");
+  expect(reg.isWatched).toBe(true);
+  const first = (await watcher.notified()).body;
+  expect(first).toContain('<contact id="1" state="active" event="registered" expires="60">');
+  expect([first.includes('id="9"'), first.includes('state="full"')]).toEqual([false, true]);
+  await peer.client.rest();
+  await peer.pass(10_000, 5000);
+  reg.unbound(BOB, "1", "expired");
+  expect((await watcher.notified()).body).toContain('id="1" state="terminated" event="expired"');
+  expect(asked).toEqual([BOB]);
+  await watcher.again(600);
+  expect((await watcher.notified()).body).not.toContain("<contact");
+});
+
+test("the seconds that a binding still has count down", async () => {
+  const reg = new RegPackage({ minInterval: 0 });
+  reg.follow({ contactsOf: () => [{ id: "1", uri: "sip:bob@10.0.0.1", expires: 60 }] });
+  using peer = await eventsPeer({ packages: [reg] });
+  const watcher = await WireSubscriber.open(peer.client, "reg");
+  await watcher.notified();
+  await peer.client.rest();
+  await peer.pass(10_000, 5000);
+  await watcher.again(600);
+  expect((await watcher.notified()).body).toContain('expires="50"');
+});
+
 test("an address-of-record that is none gets 404", async () => {
   using peer = await eventsPeer({ packages: [new RegPackage({ has: (resource) => resource === BOB })] });
   expect((await WireSubscriber.open(peer.client, "reg")).response.status).toBe(200);
