@@ -21,7 +21,7 @@
 import { ByteStore } from "../memory/byte-store.ts";
 import { KeyBuilder } from "../memory/key.ts";
 import { KEY_WORDS, KeyTable } from "../memory/key-table.ts";
-import { ascii, latin1 } from "../message/bytes.ts";
+import { equalRanges, latin1 } from "../message/bytes.ts";
 import type { TimerWheel } from "../time/wheel.ts";
 import { BindingPacker, PackedBinding, Section } from "./packed.ts";
 import type { BindingRow } from "./row.ts";
@@ -61,7 +61,11 @@ export interface BindingValues {
   readonly flags: number;
 }
 
-const BINDING_SHIFT = 4;
+/** A binding that comes from elsewhere: its times are seconds since 1970. See `BindingRow`. */
+export type LoadedValues = Pick<BindingRow, "id" | "expires" | "updated" | "cseq" | "q" | "regId" | "flags">;
+
+/** A binding's record is 2^4 words. */
+export const BINDING_SHIFT = 4;
 const AOR = 0;
 const NEXT = 1;
 const BLOCK = 2;
@@ -87,6 +91,8 @@ const TWO_32 = 2 ** 32;
 /** What a key begins with, and where the address-of-record stands in one. */
 const KIND = 0x41;
 const KEY_HEAD = 3;
+/** The length of an address-of-record is kept in 16 bits. */
+const MAX_KEPT = 0xffff;
 
 export class Location {
   /** The words of the bindings; see above. */
@@ -107,7 +113,9 @@ export class Location {
   readonly #key: KeyBuilder;
   readonly #table: KeyTable;
   readonly #packed = new PackedBinding();
+  readonly #packing = new PackedBinding();
   readonly #packer = new BindingPacker();
+  readonly #aor = new Uint8Array(MAX_KEPT);
   #used = 0;
   #free = -1;
   #usedAors = 0;
@@ -157,8 +165,14 @@ export class Location {
 
   /** The same by its text. */
   findText(aor: string): number {
-    const bytes = ascii(aor);
-    return this.find(bytes, 0, bytes.length);
+    return this.find(this.#aor, 0, this.#octetsOf(aor));
+  }
+
+  /** Puts an address-of-record into {@link #aor}. @returns its length */
+  #octetsOf(aor: string): number {
+    const length = Math.min(aor.length, MAX_KEPT);
+    for (let i = 0; i < length; i++) this.#aor[i] = aor.charCodeAt(i);
+    return length;
   }
 
   /** Its slot, made when there is none; to be used for {@link add} at once. */
@@ -195,10 +209,24 @@ export class Location {
   /** The canonical address-of-record that a binding is of. */
   aorOf(slot: number): string {
     const block = this.#table.blockOf(this.aorSlotOf(slot));
+    const at = this.#bytes.offset(block) + KEY_HEAD;
+    return latin1(this.#bytes.segment(block), at, at + this.aorLength(slot));
+  }
+
+  /** The octets in the address-of-record of a binding. */
+  aorLength(slot: number): number {
+    const block = this.#table.blockOf(this.aorSlotOf(slot));
     const octets = this.#bytes.segment(block);
     const at = this.#bytes.offset(block);
-    const length = octets[at + 1]! | (octets[at + 2]! << 8);
-    return latin1(octets, at + KEY_HEAD, at + KEY_HEAD + length);
+    return octets[at + 1]! | (octets[at + 2]! << 8);
+  }
+
+  /** Copies the address-of-record of a binding. */
+  copyAor(slot: number, to: Uint8Array, at: number): void {
+    const block = this.#table.blockOf(this.aorSlotOf(slot));
+    const octets = this.#bytes.segment(block);
+    const from = this.#bytes.offset(block) + KEY_HEAD;
+    for (let i = this.aorLength(slot); i-- > 0; ) to[at + i] = octets[from + i]!;
   }
 
   aorSlotOf(slot: number): number {
@@ -211,6 +239,19 @@ export class Location {
   texts(slot: number): PackedBinding {
     const block = this.records[(slot << BINDING_SHIFT) + BLOCK]!;
     return this.#packed.at(this.#bytes.segment(block), this.#bytes.offset(block));
+  }
+
+  /** The octets in the run of its texts. */
+  textsLength(slot: number): number {
+    return this.records[(slot << BINDING_SHIFT) + LENGTH]!;
+  }
+
+  /** Copies the run of its texts, as whole words. @param at in words */
+  copyTexts(slot: number, to: Int32Array, at: number): void {
+    const block = this.records[(slot << BINDING_SHIFT) + BLOCK]!;
+    const words = this.#bytes.wordSegment(block);
+    const from = this.#bytes.wordOffset(block);
+    for (let i = (this.textsLength(slot) + 3) >>> 2; i-- > 0; ) to[at + i] = words[from + i]!;
   }
 
   /** When it expires, in seconds since 1970; 0 for a slot that is free. */
@@ -270,7 +311,7 @@ export class Location {
     if (slot < 0) return -1;
     this.#setId(slot, ++this.#lastId);
     this.#keep(slot, packer);
-    this.#set(slot, values);
+    this.#setFromNow(slot, values);
     this.store?.put(slot);
     this.watcher?.bound(slot, "registered");
     return slot;
@@ -288,7 +329,7 @@ export class Location {
       this.#drop(slot);
       this.#keep(slot, packer);
     }
-    this.#set(slot, values);
+    this.#setFromNow(slot, values);
     if (isSame) this.store?.touch(slot);
     else this.store?.put(slot);
     this.watcher?.bound(slot, isShorter ? "shortened" : "refreshed");
@@ -313,21 +354,44 @@ export class Location {
    * @returns its slot; -1 when it has expired, is older than what is known, or the ceiling is reached
    */
   load(row: BindingRow): number {
-    const seconds = row.expires - Math.ceil(this.now / 1000);
-    const known = this.slotOf(row.aor, bindingKey(row));
-    if (seconds <= 0 || (known >= 0 && this.updated(known) > row.updated)) return -1;
     const packer = packRow(this.#packer.begin(), row);
-    const aor = ascii(row.aor);
-    const slot = known >= 0 ? known : this.#take(aor, 0, aor.length);
+    return this.loadPacked(this.#aor, 0, this.#octetsOf(row.aor), packer, row);
+  }
+
+  /**
+   * {@link load} of texts that are packed.
+   * @param aor the canonical address-of-record fills `[start, end)`
+   * @param packer its texts, ended
+   */
+  loadPacked(aor: Uint8Array, start: number, end: number, packer: BindingPacker, values: LoadedValues): number {
+    if (values.expires <= Math.ceil(this.now / 1000)) return -1;
+    const aorSlot = this.find(aor, start, end);
+    const known = aorSlot < 0 ? -1 : this.#known(aorSlot, packer, values.regId);
+    if (known >= 0 && this.updated(known) > values.updated) return -1;
+    const slot = known >= 0 ? known : this.#take(aor, start, end);
     if (slot < 0) return -1;
     if (known >= 0) this.#drop(slot);
-    this.#setId(slot, row.id);
-    this.#lastId = Math.max(this.#lastId, row.id);
+    this.#setId(slot, values.id);
+    this.#lastId = Math.max(this.#lastId, values.id);
     this.#keep(slot, packer);
-    this.#set(slot, { ...row, expires: seconds });
-    this.records[(slot << BINDING_SHIFT) + UPDATED] = row.updated;
+    this.#set(slot, values, values.expires, values.updated);
     this.watcher?.bound(slot, known >= 0 ? "refreshed" : "created");
     return slot;
+  }
+
+  /** The binding of an address-of-record that {@link bindingKey} does not tell from this one; -1 when there is none. */
+  #known(aor: number, packer: BindingPacker, regId: number): number {
+    const other = this.#packing.at(packer.octets, 0);
+    const from = regId > 0 ? other.instanceStart : other.startOf(Section.Uri);
+    const to = regId > 0 ? from + other.instanceLength : other.endOf(Section.Uri);
+    for (let slot = this.first(aor); slot >= 0; slot = this.next(slot)) {
+      if (this.regId(slot) !== regId) continue;
+      const texts = this.texts(slot);
+      const start = regId > 0 ? texts.instanceStart : texts.startOf(Section.Uri);
+      const end = regId > 0 ? start + texts.instanceLength : texts.endOf(Section.Uri);
+      if (equalRanges(texts.octets, start, end, other.octets, from, to)) return slot;
+    }
+    return -1;
   }
 
   /** Ends a binding that the store has ended. @param key by {@link bindingKey} @returns whether it was there */
@@ -397,7 +461,7 @@ export class Location {
     else slot = this.#used++;
     const owner = this.#open(aor, start, end);
     const at = slot << BINDING_SHIFT;
-    records.fill(0, at, at + (1 << BINDING_SHIFT));
+    for (let i = 1 << BINDING_SHIFT; i-- > 0; ) records[at + i] = 0;
     records[at + AOR] = owner;
     const aorAt = owner << AOR_SHIFT;
     records[at + NEXT] = this.#aors[aorAt + FIRST]!;
@@ -459,15 +523,20 @@ export class Location {
     return true;
   }
 
-  #set(slot: number, { expires, cseq, q, regId, flags }: BindingValues): void {
+  #setFromNow(slot: number, values: BindingValues): void {
+    const seconds = Math.ceil(this.now / 1000);
+    this.#set(slot, values, seconds + values.expires, seconds);
+  }
+
+  /** @param expires and `updated` in seconds since 1970 */
+  #set(slot: number, values: Omit<BindingValues, "expires">, expires: number, updated: number): void {
     const { records } = this;
     const at = slot << BINDING_SHIFT;
-    const seconds = Math.ceil(this.now / 1000);
-    records[at + EXPIRES] = seconds + expires;
-    records[at + CSEQ] = cseq;
-    records[at + UPDATED] = seconds;
-    records[at + Q_FLAGS] = q | (flags << Q_BITS);
-    records[at + REG_ID] = regId;
+    records[at + EXPIRES] = expires;
+    records[at + CSEQ] = values.cseq;
+    records[at + UPDATED] = updated;
+    records[at + Q_FLAGS] = values.q | (values.flags << Q_BITS);
+    records[at + REG_ID] = values.regId;
     if (records[at + TIMER] !== 0) this.#wheel.cancel(records[at + TIMER]!);
     this.#arm(slot);
   }

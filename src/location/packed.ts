@@ -31,6 +31,10 @@ const INSTANCE = SECTIONS;
 const HEAD = 20;
 const MAX_SECTION = 0xffff;
 const ROOM = 256 * 1024;
+/** Up to here a loop is quicker than a call. */
+const SHORT = 16;
+/** Ports that come often enough to be kept as text. */
+const DECIMALS: Readonly<Record<number, string>> = { 5060: "5060", 5061: "5061" };
 
 /** Puts together the run of one binding. Sections are added in their order, each once. */
 export class BindingPacker {
@@ -40,6 +44,7 @@ export class BindingPacker {
   readonly words = new Int32Array(this.octets.buffer);
   /** Octets in the run. */
   length = HEAD;
+  readonly #buffer = Buffer.from(this.octets.buffer);
   readonly #head = new Uint16Array(this.octets.buffer, 0, HEAD / 2);
 
   begin(): this {
@@ -64,12 +69,17 @@ export class BindingPacker {
   text(section: Section, text: string): boolean {
     const head = this.#head;
     if (head[section]! + text.length > MAX_SECTION) return false;
-    const { octets } = this;
-    let at = this.length;
-    for (let i = 0; i < text.length; i++) octets[at++] = text.charCodeAt(i);
+    const at = this.length;
+    if (text.length > SHORT) this.#buffer.latin1Write(text, at, text.length);
+    else for (let i = 0; i < text.length; i++) this.octets[at + i] = text.charCodeAt(i);
     head[section]! += text.length;
-    this.length = at;
+    this.length = at + text.length;
     return true;
+  }
+
+  /** Adds a whole number, 0 to 65,535. */
+  decimal(section: Section, value: number): boolean {
+    return this.text(section, DECIMALS[value] ?? String(value));
   }
 
   /** Says where the instance-id lies. @param start from the beginning of the parameters */
