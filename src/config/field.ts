@@ -61,6 +61,9 @@ export function choice<const T extends readonly [string, ...string[]]>(
   return z.enum(values).default(initial).register(abouts, { about, right, placeholder });
 }
 
+/** Seconds. */
+export const DAY = 86_400;
+
 export const milliseconds = { unit: "a whole number of milliseconds", placeholder: "ms" };
 export const seconds = { unit: "a whole number of seconds", placeholder: "seconds" };
 export const bytes = { unit: "a whole number of bytes", placeholder: "bytes" };
