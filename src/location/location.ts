@@ -36,6 +36,8 @@ export type UnboundEvent = "expired" | "deactivated" | "probation" | "unregister
 /** Told of every change. */
 export interface LocationWatcher {
   bound(slot: number, event: BoundEvent): void;
+  /** Another server has taken a binding over: what came by a flow of ours comes by one of its from now on. */
+  taken?(slot: number): void;
   /** A binding is about to go: it can still be read. */
   unbound(slot: number, event: UnboundEvent): void;
 }
@@ -320,12 +322,9 @@ export class Location {
   /** Refreshes or changes a binding. @param packer its texts, ended: the same as before or others */
   update(slot: number, packer: BindingPacker, values: BindingValues): void {
     const isShorter = Math.ceil(this.now / 1000) + values.expires < this.expires(slot);
-    const isSame =
-      this.#holds(slot, packer) &&
-      this.q(slot) === values.q &&
-      this.flags(slot) === values.flags &&
-      this.regId(slot) === values.regId;
-    if (!isSame && !this.#holds(slot, packer)) {
+    const holds = this.#holds(slot, packer);
+    const isSame = holds && this.q(slot) === values.q && this.regId(slot) === values.regId;
+    if (!holds) {
       this.#drop(slot);
       this.#keep(slot, packer);
     }
@@ -344,7 +343,7 @@ export class Location {
   /** Changes the flags of a binding, in the store too. */
   mark(slot: number, flags: number): void {
     this.setFlags(slot, flags);
-    this.store?.put(slot);
+    this.store?.touch(slot);
   }
 
   // ---- for stores
@@ -370,7 +369,10 @@ export class Location {
     if (known >= 0 && this.updated(known) > values.updated) return -1;
     const slot = known >= 0 ? known : this.#take(aor, start, end);
     if (slot < 0) return -1;
-    if (known >= 0) this.#drop(slot);
+    if (known >= 0) {
+      this.watcher?.taken?.(slot);
+      this.#drop(slot);
+    }
     this.#setId(slot, values.id);
     this.#lastId = Math.max(this.#lastId, values.id);
     this.#keep(slot, packer);

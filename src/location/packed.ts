@@ -36,6 +36,11 @@ const SHORT = 16;
 /** Ports that come often enough to be kept as text. */
 const DECIMALS: Readonly<Record<number, string>> = { 5060: "5060", 5061: "5061" };
 
+/** What Node's Buffer has, and Bun's types do not name. */
+interface Latin1Writer {
+  latin1Write(text: string, at: number, length: number): number;
+}
+
 /** Puts together the run of one binding. Sections are added in their order, each once. */
 export class BindingPacker {
   /** The run so far. */
@@ -44,7 +49,7 @@ export class BindingPacker {
   readonly words = new Int32Array(this.octets.buffer);
   /** Octets in the run. */
   length = HEAD;
-  readonly #buffer = Buffer.from(this.octets.buffer);
+  readonly #buffer = Buffer.from(this.octets.buffer) as unknown as Latin1Writer;
   readonly #head = new Uint16Array(this.octets.buffer, 0, HEAD / 2);
 
   begin(): this {

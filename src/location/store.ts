@@ -1,6 +1,7 @@
 /** What keeps bindings beyond the life of the process, or shares them with others. */
 import type { Location } from "./location.ts";
 import type { BindingRow } from "./row.ts";
+import type { SecretSource } from "./secrets.ts";
 
 /** The part of a log that stores write to. */
 export interface StoreLog {
@@ -22,13 +23,15 @@ export interface StoreCounters {
   written: number;
   /** Times that writing failed. */
   failures: number;
+  /** The longest that a change has waited until it was written, in milliseconds. */
+  longest: number;
 }
 
 /**
  * The table in memory ({@link Location}) is what every look-up reads; a store is told of each change of it and never
  * asked anything on the way of a message. It gathers changes and writes them elsewhere than in the turn of the message.
  */
-export interface BindingStore {
+export interface BindingStore extends SecretSource {
   /** As people read it: `memory`, `sqlite`, `redis`. */
   readonly name: string;
   readonly counters: StoreCounters;
@@ -37,19 +40,19 @@ export interface BindingStore {
   /** Whether an answer waits until its change is safe. {@link settled} is asked then. */
   readonly isAwaited: boolean;
   /**
-   * Opens it and takes in all that it holds and has not expired.
+   * Opens it and takes in all that it holds and has not expired. Once, and before anything else is asked of it.
    * @throws StoreError when it cannot be opened
    */
   open(host: StoreHost): Promise<void>;
   /** A binding is new, or more of it has changed than {@link touch} tells. */
   put(slot: number): void;
-  /** A binding was refreshed: its expiry, CSeq and time of update are other ones. */
+  /** A binding was refreshed or marked: its expiry, CSeq, time of update or flags are other ones. */
   touch(slot: number): void;
   /** A binding is about to go before its time. One that expires goes by itself, in every store. */
   remove(slot: number): void;
   /** Resolves when all changes made so far are written, and rejects when they cannot be. */
   settled(): Promise<void>;
-  /** Writes what is left and closes. */
+  /** Writes what is left, for some seconds at most, and closes. */
   close(): Promise<void>;
 }
 
