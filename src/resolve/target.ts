@@ -1,9 +1,9 @@
 /** From a URI to where its request goes: what is asked for, and what is found. */
 import { isIPv4, isIPv6 } from "node:net";
 import type { Uri } from "../message/uri.ts";
+import { shortIpv6 } from "../transport/ipv6.ts";
 import type { TransportName } from "../transport/kinds.ts";
 import { plainName } from "./domain-name.ts";
-import { shortIpv6 } from "./ipv6.ts";
 
 /** What a URI says about the next server (RFC 3263 s4). */
 export interface NextHop {

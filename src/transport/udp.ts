@@ -15,6 +15,7 @@ import type { Channel, Receiver } from "./channel.ts";
 import { nativeSockets, type Valve } from "./native.ts";
 import { OwnName } from "./own-name.ts";
 import { type Sendable, SendQueue } from "./send-queue.ts";
+import { isBindingRequest, isStun, writeBindingResponse } from "./stun.ts";
 
 export interface UdpSettings {
   /** Octets asked of the kernel for the receive and the send buffer. Default 8 MiB; the kernel may give less. */
@@ -38,7 +39,7 @@ export const DEFAULT_UDP: Readonly<UdpSettings> = {
 export class UdpCounters {
   received = 0;
   sent = 0;
-  /** Datagrams of nothing but line ends, spaces or zeros, and STUN: taken and not answered (RFC 5626 s4.4). */
+  /** Datagrams of nothing but line ends, spaces or zeros, and STUN, whose requests alone are answered (RFC 5626 s4.4). */
   keepAlives = 0;
   /** Sends that found the kernel's buffer full and had to wait. */
   sendsDeferred = 0;
@@ -183,7 +184,7 @@ export class UdpSocket implements Channel {
       this.#turnStarted = receiver.tick();
     }
     if (truncated) this.counters.truncated++;
-    if (isKeepAlive(bytes)) this.counters.keepAlives++;
+    if (isKeepAlive(bytes)) this.#keepAlive(bytes, address, port);
     else {
       try {
         receiver.datagram(bytes, this, address, port);
@@ -196,6 +197,13 @@ export class UdpSocket implements Channel {
     if ((++this.#inTurn & (TICK_EVERY - 1)) === 0) {
       const now = receiver.tick();
       if (now - this.#turnStarted > this.#settings.floodBudget && !this.#shut) this.#giveWay(now);
+    }
+  }
+
+  #keepAlive(bytes: Uint8Array, address: string, port: number): void {
+    this.counters.keepAlives++;
+    if (isStun(bytes) && isBindingRequest(bytes)) {
+      this.send(writeBindingResponse(this.arena, bytes, address, port), address, port);
     }
   }
 
@@ -242,5 +250,5 @@ function isKeepAlive(bytes: Uint8Array): boolean {
     for (const c of bytes) if (c !== 0x0d && c !== 0x0a && c !== 0x20 && c !== 0) return false;
     return true;
   }
-  return first <= 1 && bytes.length >= 20 && bytes[4] === 0x21 && bytes[5] === 0x12;
+  return isStun(bytes);
 }

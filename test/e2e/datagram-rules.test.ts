@@ -40,7 +40,7 @@ describe("the body of a datagram (RFC 3261 s18.3)", () => {
 
 test("keep-alives are not answered (RFC 5626 s4.4, RFC 3261 s7.5)", async () => {
   const stun = new Uint8Array(20);
-  stun.set([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+  stun.set([0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
   const datagrams = ["\r\n\r\n", "\r\n", "\0\0\0\0", "\0", " ", new Uint8Array(0), stun];
   using server = await echoServer();
   expect(brief(await answersTo(datagrams, server))).toEqual(datagrams.map(() => ""));

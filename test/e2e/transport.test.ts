@@ -122,7 +122,7 @@ describe("line ends and keep-alives", () => {
     using running = await testServer();
     using client = await WireClient.open(running.address);
     const stun = new Uint8Array(20);
-    stun.set([0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
+    stun.set([0, 0x11, 0, 0, 0x21, 0x12, 0xa4, 0x42]);
     const keepAlives = ["\r\n\r\n", "\r\n", "\0", "", stun];
     for (const octets of keepAlives) client.send(octets);
     expect(await client.restBrief()).toEqual([]);

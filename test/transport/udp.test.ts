@@ -175,7 +175,7 @@ describe.each([true, false])("a socket, native %p", (native) => {
 });
 
 describe("a keep-alive", () => {
-  const stun = `\0\x01\0\0\x21\x12\xa4\x42${"\0".repeat(12)}`;
+  const stun = `\0\x11\0\0\x21\x12\xa4\x42${"\0".repeat(12)}`;
   test.each(["\r\n\r\n", "\r\n", "\n", "\0", "\0\0\0\0", "    ", "", stun])(
     "%j is taken and not handed on",
     async (text) => {

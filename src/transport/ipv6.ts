@@ -24,8 +24,8 @@ export function shortIpv6(address: string): string {
   return `${texts.slice(0, start).join(":")}::${texts.slice(start + length).join(":")}`;
 }
 
-/** The eight groups. */
-function groupsOf(address: string): number[] {
+/** The eight groups of an address that is well formed. */
+export function groupsOf(address: string): number[] {
   const [head = "", tail] = address.split("::");
   const first = groupsIn(head);
   if (tail === undefined) return first;
