@@ -2,6 +2,8 @@
 export { type FullUas, type FullUasSettings, fullUas } from "./apps/full-uas.ts";
 export { minimal } from "./apps/minimal.ts";
 export { type SubscriptionServerSettings, subscriptionServer } from "./apps/subscription-server.ts";
+export type { Algorithm } from "./auth/algorithm.ts";
+export type { Credentials, CredentialsFor, CredentialsOption } from "./auth/client-credentials.ts";
 export type { Dialog, DialogEnd } from "./dialog/dialog.ts";
 export type { Session, SessionState } from "./dialog/offer-answer.ts";
 export type { ReferOptions, Referred } from "./dialog/refer.ts";
@@ -23,6 +25,7 @@ export { type Reason, reasonOfProtocol, reasonsOf, writeReason } from "./message
 export { Uri } from "./message/uri.ts";
 export { equalUris } from "./message/uri-compare.ts";
 export type { Via } from "./message/via.ts";
+export type { AnswerChallenge } from "./outgoing/challenge-scope.ts";
 export type { RequestOptions } from "./outgoing/composer.ts";
 export { IncomingResponse } from "./outgoing/incoming-response.ts";
 export { RequestFailed } from "./outgoing/request-failed.ts";

@@ -12,7 +12,10 @@ import { Method } from "../message/method.ts";
 import { ADDR_SIZE, ADDR_URI_END, ADDR_URI_START, addressesOf, scanNameAddr } from "../message/name-addr.ts";
 import type { Uri } from "../message/uri.ts";
 import { isSipsAt } from "../message/uri-scan.ts";
+import type { ChallengeScope } from "../outgoing/challenge-scope.ts";
 import type { IncomingResponse } from "../outgoing/incoming-response.ts";
+import type { Flow } from "../outgoing/outgoing-request.ts";
+import type { RequestContext } from "../outgoing/request-context.ts";
 import type { Channel } from "../transport/channel.ts";
 import type { Dialogs } from "./dialogs.ts";
 import { descriptionOf, Session } from "./offer-answer.ts";
@@ -49,7 +52,7 @@ export interface DialogPeer {
   port: number;
 }
 
-export class Dialog {
+export class Dialog implements RequestContext {
   /** Its number in the dialog table. */
   readonly slot: number;
   readonly localTag: Uint8Array;
@@ -76,6 +79,8 @@ export class Dialog {
   answered: object | null = null;
   /** What the user of the dialog wants to be asked; set when the call is answered. */
   handlers: object | null = null;
+  /** How challenges to our requests in it are answered; null where nobody has said how, and none has been answered. */
+  challenges: ChallengeScope | null = null;
   /** Whatever the user of the dialog keeps with it. */
   data: unknown = undefined;
   /** The reliable provisional responses to the INVITE in it, while a PRACK may come for one. */
@@ -154,6 +159,16 @@ export class Dialog {
   /** Whether requests can be sent in it: its session or a subscription stands. */
   get isAlive(): boolean {
     return this.state !== DialogState.Terminated || this.holds > 0;
+  }
+
+  /** Where its requests went so far. */
+  get near(): Flow {
+    return this;
+  }
+
+  /** The CSeq number of our next request. */
+  nextCSeq(): number {
+    return ++this.localCSeq;
   }
 
   /**

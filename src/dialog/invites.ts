@@ -6,6 +6,7 @@
 import type { Message } from "../message/message.ts";
 import { Acknowledgement } from "../outgoing/acknowledgement.ts";
 import { IncomingResponse } from "../outgoing/incoming-response.ts";
+import type { RequestDraft } from "../outgoing/outgoing-request.ts";
 import { RequestFailed } from "../outgoing/request-failed.ts";
 import { answerTo } from "./answering.ts";
 import type { Dialog } from "./dialog.ts";
@@ -59,7 +60,7 @@ export class Invites {
   ): void {
     let acknowledgement: Acknowledgement | null = null;
     const { session } = dialog;
-    const order = new ProvisionalOrder();
+    let order = new ProvisionalOrder();
     const send = () =>
       sendInDialog(this.#parts.sender, dialog, "INVITE", withTimer(options, timer), this.#parts.contact(dialog), {
         response: (message, request) => {
@@ -83,7 +84,7 @@ export class Invites {
             const kept = message.keep();
             dialog.refreshTarget(kept);
             if (timer !== null) this.#parts.sessionTimers!.accepted(dialog, kept, timer);
-            const acknowledged = this.acknowledge(dialog, request.draft.cseq, kept, options);
+            const acknowledged = this.acknowledge(dialog, request.draft, kept, options);
             acknowledgement = acknowledged.acknowledgement;
             if (acknowledged.error === null) outcome.resolve(new IncomingResponse(kept));
             else outcome.reject(acknowledged.error);
@@ -103,6 +104,9 @@ export class Invites {
             outcome.resolve(new IncomingResponse(message.keep()));
             if (status === 481 || status === 408) this.#parts.gone(dialog);
           }
+        },
+        again: () => {
+          order = new ProvisionalOrder();
         },
         failed: (failure) => {
           dialog.isInviting = false;
@@ -137,8 +141,14 @@ export class Invites {
   /**
    * Sends the ACK for a 2xx. The offer in it is answered there, where the INVITE had none and no reliable provisional
    * response brought it (s13.2.1, RFC 3262 s5).
+   * @param invite as it was sent: the ACK has its CSeq number and its credentials
    */
-  acknowledge(dialog: Dialog, cseq: number, success: Message, { answer }: InDialogOptions): Acknowledged {
+  acknowledge(
+    dialog: Dialog,
+    { cseq, credentials }: RequestDraft,
+    success: Message,
+    { answer }: InDialogOptions,
+  ): Acknowledged {
     const { session } = dialog;
     const description = descriptionOf(success);
     let body: Uint8Array | null = null;
@@ -148,7 +158,7 @@ export class Invites {
       session.say("INVITE", "local", body);
     }
     const { draft, way } = draftInDialog(dialog, "ACK", cseq, { body: body ?? undefined });
-    const acknowledgement = new Acknowledgement(this.#parts.sender, draft);
+    const acknowledgement = new Acknowledgement(this.#parts.sender, { ...draft, credentials });
     // A name that leads nowhere: the peer will send its 2xx until it gives up, and ends the dialog with a BYE.
     acknowledgement.send(way.hop, way.flow, dialog).catch(() => {});
     return { acknowledgement, error };

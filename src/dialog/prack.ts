@@ -4,7 +4,7 @@
  */
 import { Header } from "../message/header.ts";
 import type { Message } from "../message/message.ts";
-import { IncomingResponse } from "../outgoing/incoming-response.ts";
+import { isChallenge } from "../outgoing/challenges.ts";
 import type { Sender } from "../outgoing/sender.ts";
 import { type AnswerOffer, answerTo } from "./answering.ts";
 import type { Dialog } from "./dialog.ts";
@@ -35,7 +35,6 @@ export class ProvisionalOrder {
 /** What a PRACK may need, and who is told when the callee does not take it. */
 export interface PrackOptions {
   answer?: AnswerOffer | undefined;
-  auth?: ((challenge: IncomingResponse) => Record<string, string> | null) | undefined;
   /**
    * The callee will not go on from here, or the answer could not be made.
    * @param status of its response; 408 or 503 where there was none, 488 for an answer that was not made
@@ -62,34 +61,20 @@ export function acknowledgeProvisional(
     ({ answer, error } = answerTo(description, options.answer));
     session.say("INVITE", "local", answer);
   }
-  send(sender, dialog, `${rseqOf(response)} ${cseq} INVITE`, answer, {}, options);
+  send(sender, dialog, `${rseqOf(response)} ${cseq} INVITE`, answer, options);
   if (error !== null) options.failed(488, `An offer could not be answered: ${error.message}`);
 }
 
-function send(
-  sender: Sender,
-  dialog: Dialog,
-  rack: string,
-  answer: Uint8Array | null,
-  fields: Record<string, string>,
-  options: PrackOptions,
-): void {
-  const { auth, failed } = options;
-  const parts = { headers: { RAck: rack, ...fields }, body: answer ?? undefined };
+function send(sender: Sender, dialog: Dialog, rack: string, answer: Uint8Array | null, { failed }: PrackOptions): void {
+  const parts = { headers: { RAck: rack }, body: answer ?? undefined };
   sendInDialog(sender, dialog, "PRACK", parts, undefined, {
-    response(message) {
-      const { status } = message;
+    response({ status }) {
       if (status < 300) return;
-      if ((status === 401 || status === 407) && auth !== undefined) {
-        const answered = auth(new IncomingResponse(message.keep()));
-        // Asked once: a second challenge is a refusal.
-        if (answered !== null) send(sender, dialog, rack, answer, answered, { ...options, auth: undefined });
-        else failed(status, `PRACK was refused: ${status}`);
-        return;
-      }
+      // Credentials that were refused, or could not be made, will not be better for the next PRACK.
+      const isUnanswered = isChallenge(status) && dialog.challenges !== null;
       // RFC 3261 s12.2.1.2. Any other refusal leaves it to the callee what becomes of its INVITE, and so does one of an
       // answer: it may still send another final response.
-      if (GONE.has(status)) failed(status, `PRACK was refused: ${status}`);
+      if (GONE.has(status) || isUnanswered) failed(status, `PRACK was refused: ${status}`);
     },
     failed(failure) {
       if (failure.cause !== "closed" && !dialog.isTerminated) failed(failure.status, failure.message);

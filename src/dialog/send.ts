@@ -46,7 +46,7 @@ export function sendInDialog(
   contact: HeaderWriter | undefined,
   user: RequestUser,
 ): OutgoingRequest {
-  const { draft, way } = draftInDialog(dialog, method, ++dialog.localCSeq, options);
+  const { draft, way } = draftInDialog(dialog, method, dialog.nextCSeq(), options);
   return sender.send({ ...draft, contact }, way.hop, way.flow, user, dialog);
 }
 

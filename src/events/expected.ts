@@ -57,11 +57,6 @@ export class ExpectedNotifies implements LegOwner {
   }
 
   /** @internal */
-  answerChallenge(): null {
-    return null;
-  }
-
-  /** @internal */
   legEnded(_leg: Leg, end: SubscriptionEnd): void {
     this.#outcome.resolve(end);
   }

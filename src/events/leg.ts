@@ -7,7 +7,6 @@ import { sendInDialog } from "../dialog/send.ts";
 import { Header } from "../message/header.ts";
 import type { HeaderFields } from "../message/header-lines.ts";
 import type { Message } from "../message/message.ts";
-import { IncomingResponse } from "../outgoing/incoming-response.ts";
 import type { RequestUser } from "../outgoing/outgoing-request.ts";
 import type { RequestFailed } from "../outgoing/request-failed.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
@@ -18,7 +17,7 @@ import type { Notification, SubscriptionEnd } from "./subscription.ts";
 
 /** Timer N: 64*T1 (s4.1.2.4). */
 export const TIMER_N_MS = 32_000;
-/** Refusals of one refresh that are answered with another one: a longer interval, credentials. */
+/** Refusals of one refresh that are answered with another one, for a longer interval. */
 const CORRECTIONS = 2;
 /** With less time than this left, a refresh that failed is not tried again. */
 const LAST_TRY_S = 10;
@@ -30,8 +29,6 @@ export interface LegOwner {
   /** Header fields of a refresh beside Event and Expires. */
   readonly refreshFields: HeaderFields;
   notified(notification: Notification): void;
-  /** The header fields that answer a challenge, or null. */
-  answerChallenge(challenge: IncomingResponse): HeaderFields | null;
   legEnded(leg: Leg, end: SubscriptionEnd): void;
 }
 
@@ -87,23 +84,18 @@ export class Leg implements RequestUser {
   }
 
   /** Asks for more time. Nothing happens while it is asked for. @param seconds 0 ends it */
-  refresh(seconds: number, fields: HeaderFields = {}): void {
+  refresh(seconds: number): void {
     if (seconds === 0) this.#isEnding = true;
     if (this.#isRefreshing || this.state === "terminated") return;
     const { host } = this.#subscriber;
     const { dialog, event } = this;
     this.#isRefreshing = true;
     this.#asked = seconds;
-    this.#timerN = this.#clear(this.#timerN);
-    this.#timerN = host.alarms.set(TIMER_N_MS, () => {
-      this.#timerN = -1;
-      this.end({ reason: "no-notify" });
-    });
+    this.#startTimerN();
     const headers = {
       Event: eventText(event.name, event.id),
       Expires: String(seconds),
       ...this.#owner.refreshFields,
-      ...fields,
     };
     sendInDialog(host.sender, dialog, "SUBSCRIBE", { headers }, host.dialogs.contactOf(dialog), this);
   }
@@ -126,12 +118,24 @@ export class Leg implements RequestUser {
     else this.#refused(message);
   }
 
+  again(): void {
+    if (this.state !== "terminated") this.#startTimerN();
+  }
+
   failed(failure: RequestFailed): void {
     this.#isRefreshing = false;
     this.end({ reason: failure.cause === "closed" ? "closed" : "unreachable", status: failure.status });
   }
 
   // ----
+
+  #startTimerN(): void {
+    this.#timerN = this.#clear(this.#timerN);
+    this.#timerN = this.#subscriber.host.alarms.set(TIMER_N_MS, () => {
+      this.#timerN = -1;
+      this.end({ reason: "no-notify" });
+    });
+  }
 
   #granted(message: Message): void {
     this.#corrections = 0;
@@ -146,8 +150,7 @@ export class Leg implements RequestUser {
   #refused(message: Message): void {
     const { status } = message;
     this.#timerN = this.#clear(this.#timerN);
-    const fields = this.#corrections++ < CORRECTIONS ? this.#corrected(message) : null;
-    if (fields !== null) this.refresh(this.#isEnding ? 0 : this.#owner.expires, fields);
+    if (this.#corrections++ < CORRECTIONS && this.#isCorrected(message)) this.refresh(this.#owner.expires);
     else if (endsUsage(status) || this.#isEnding) this.end({ reason: "refused", status });
     else {
       // s4.1.2.2: it stands until it expires.
@@ -159,15 +162,13 @@ export class Leg implements RequestUser {
     }
   }
 
-  /** Header fields for another try; null when there is no use in one. */
-  #corrected(message: Message): HeaderFields | null {
-    const { status } = message;
-    if (status === 401 || status === 407) return this.#owner.answerChallenge(new IncomingResponse(message.keep()));
-    if (status !== 423 || this.#isEnding) return null;
+  /** Whether there is use in another try, for a longer time. */
+  #isCorrected(message: Message): boolean {
+    if (message.status !== 423 || this.#isEnding) return false;
     const least = deltaSecondsOf(message, Header.MinExpires);
-    if (typeof least !== "number" || least <= this.#owner.expires) return null;
+    if (typeof least !== "number" || least <= this.#owner.expires) return false;
     this.#owner.expires = least;
-    return {};
+    return true;
   }
 
   /** Looks again after a time: at a refresh, or at the end. */

@@ -16,9 +16,10 @@ import type { HeaderFields } from "../message/header-lines.ts";
 import { TO_TAG_END, TO_TAG_START } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import type { Uri } from "../message/uri.ts";
+import { type AnswerChallenge, scopeOf } from "../outgoing/challenge-scope.ts";
 import type { RequestOptions } from "../outgoing/composer.ts";
-import { IncomingResponse } from "../outgoing/incoming-response.ts";
-import type { RequestDraft } from "../outgoing/outgoing-request.ts";
+import type { OutgoingRequest, RequestDraft } from "../outgoing/outgoing-request.ts";
+import type { RequestContext } from "../outgoing/request-context.ts";
 import type { RequestFailed } from "../outgoing/request-failed.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
 import { deltaSecondsOf, type EventField, eventText, type SubscriptionStateField } from "./fields.ts";
@@ -72,8 +73,11 @@ export interface SubscribeOptions extends RequestOptions {
   onNotify?: (notification: Notification) => void;
   /** Unsubscribes when it is aborted. */
   signal?: AbortSignal;
-  /** Called with a 401 or 407: the header fields that answer its challenge, or null to give up. Asked at most twice. */
-  auth?: (challenge: IncomingResponse) => Record<string, string> | null;
+  /**
+   * Called with a 401 or 407: the header fields that answer its challenge, or null to give up. Asked at most twice for one
+   * SUBSCRIBE. Where it is given no credentials are used.
+   */
+  auth?: AnswerChallenge;
 }
 
 const DEFAULT_EXPIRES = 3600;
@@ -93,6 +97,8 @@ export class Subscription implements LegOwner {
   readonly #event: EventField;
   readonly #options: SubscribeOptions;
   readonly #fields: HeaderFields;
+  /** How challenges are answered: to the SUBSCRIBE, and to requests in its dialogs. */
+  readonly #context: RequestContext;
   readonly #outcome = Promise.withResolvers<SubscriptionEnd>();
   readonly #onAbort = () => void this.unsubscribe();
   readonly #legs = new Set<Leg>();
@@ -119,6 +125,15 @@ export class Subscription implements LegOwner {
     this.#event = event;
     this.#options = options;
     this.expires = expires;
+    const isAlive = () => !this.#isOver && !this.#isEnding && this.#draft !== null;
+    this.#context = {
+      near: null,
+      challenges: scopeOf(options),
+      get isAlive() {
+        return isAlive();
+      },
+      nextCSeq: (last) => last + 1,
+    };
     this.#fields = accept === undefined || accept.length === 0 ? {} : { Accept: accept.join(", ") };
     this.ended = this.#outcome.promise;
     this.#begin();
@@ -186,6 +201,7 @@ export class Subscription implements LegOwner {
     }
     // Our SUBSCRIBE was the first request of this side.
     dialog.localCSeq = this.#draft!.cseq;
+    dialog.challenges = this.#context.challenges;
     const leg = new Leg(this.#subscriber, this, dialog, this.#event);
     this.#subscriber.joined(leg);
     this.#legs.add(leg);
@@ -220,11 +236,6 @@ export class Subscription implements LegOwner {
   }
 
   /** @internal */
-  answerChallenge(challenge: IncomingResponse): HeaderFields | null {
-    return this.#options.auth?.(challenge) ?? null;
-  }
-
-  /** @internal */
   legEnded(leg: Leg, end: SubscriptionEnd): void {
     this.#legs.delete(leg);
     if (this.#legs.size === 0) this.#legless(end);
@@ -236,15 +247,15 @@ export class Subscription implements LegOwner {
   #begin(): void {
     this.#corrections = 0;
     this.#beganAt = this.#subscriber.host.now();
-    this.#send(null, {});
+    this.#send(null);
   }
 
   /** @param before the SUBSCRIBE that this one puts right */
-  #send(before: RequestDraft | null, more: HeaderFields): void {
+  #send(before: RequestDraft | null): void {
     const { host } = this.#subscriber;
     const { headers, ...rest } = this.#options;
     const event = { Event: eventText(this.#event.name, this.#event.id), Expires: String(this.expires) };
-    const fields = { ...headers, ...this.#fields, ...event, ...more };
+    const fields = { ...headers, ...this.#fields, ...event };
     const isSecure = this.#uri.toString().toLowerCase().startsWith("sips:");
     const contact = host.dialogs.contactOf({ isSecure });
     const { draft, hop } = host.composer.compose("SUBSCRIBE", this.#uri, { ...rest, headers: fields }, contact);
@@ -255,17 +266,22 @@ export class Subscription implements LegOwner {
     const from = String(this.#draft.from);
     this.#tag = from.slice(from.lastIndexOf(";tag=") + 5);
     this.#subscriber.await(callId, this.#tag, this);
-    this.#stopTimerN();
-    this.#timerN = host.alarms.set(TIMER_N_MS, () => this.#onTimerN());
-    const sent = this.#draft;
-    host.sender.send(sent, hop, null, {
-      response: (message) => {
+    this.#startTimerN();
+    let sent = this.#draft;
+    const user = {
+      response: (message: Message) => {
         if (sent === this.#draft && message.status >= 200) this.#responded(message);
       },
-      failed: (failure) => {
+      again: ({ draft: next }: OutgoingRequest) => {
+        if (sent !== this.#draft) return;
+        this.#draft = sent = next;
+        this.#startTimerN();
+      },
+      failed: (failure: RequestFailed) => {
         if (sent === this.#draft) this.#failed(failure);
       },
-    });
+    };
+    host.sender.send(sent, hop, null, user, this.#context);
   }
 
   #responded(message: Message): void {
@@ -278,9 +294,8 @@ export class Subscription implements LegOwner {
       }
       return;
     }
-    const fields = this.#corrections++ < CORRECTIONS && !this.#isEnding ? this.#corrected(message) : null;
-    if (fields !== null) {
-      this.#send(this.#draft, fields);
+    if (this.#corrections++ < CORRECTIONS && !this.#isEnding && this.#isCorrected(message)) {
+      this.#send(this.#draft);
       return;
     }
     const wait = deltaSecondsOf(message, Header.RetryAfter);
@@ -289,15 +304,13 @@ export class Subscription implements LegOwner {
     }
   }
 
-  /** Header fields for another try; null when there is no use in one. */
-  #corrected(message: Message): HeaderFields | null {
-    const { status } = message;
-    if (status === 401 || status === 407) return this.answerChallenge(new IncomingResponse(message.keep()));
-    if (status !== 423) return null;
+  /** Whether there is use in another try, for a longer time. */
+  #isCorrected(message: Message): boolean {
+    if (message.status !== 423) return false;
     const least = deltaSecondsOf(message, Header.MinExpires);
-    if (typeof least !== "number" || least <= this.expires) return null;
+    if (typeof least !== "number" || least <= this.expires) return false;
     this.expires = least;
-    return {};
+    return true;
   }
 
   #failed({ cause, status }: RequestFailed): void {
@@ -336,6 +349,11 @@ export class Subscription implements LegOwner {
     this.#stopTimerN();
     if (this.#draft !== null) this.#subscriber.awaitNoMore(String(this.#draft.callId), this.#tag);
     this.#draft = null;
+  }
+
+  #startTimerN(): void {
+    this.#stopTimerN();
+    this.#timerN = this.#subscriber.host.alarms.set(TIMER_N_MS, () => this.#onTimerN());
   }
 
   #stopTimerN(): void {

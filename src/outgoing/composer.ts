@@ -1,4 +1,5 @@
 /** Composes requests outside dialogs from what their user says of them (RFC 3261 s8.1.1). */
+import type { CredentialsOption } from "../auth/client-credentials.ts";
 import { ascii } from "../message/bytes.ts";
 import { checkedReason, type HeaderFields, headerLines } from "../message/header-lines.ts";
 import type { TokenSource } from "../message/token-source.ts";
@@ -18,6 +19,8 @@ export interface RequestOptions {
   body?: string | Uint8Array;
   /** Default `application/sdp`. */
   contentType?: string;
+  /** Answer a 401 or 407, before those of the server (`ServeOptions.credentials`). */
+  credentials?: CredentialsOption;
 }
 
 /** A request and where it goes. */

@@ -9,6 +9,8 @@ import { retryAfterOf } from "../message/retry-after.ts";
 import type { NextHop, Target } from "../resolve/target.ts";
 import { hostPort } from "../transport/address.ts";
 import type { Channel } from "../transport/channel.ts";
+import { Challenges, isChallenge, unasked, type Way } from "./challenges.ts";
+import type { RequestContext } from "./request-context.ts";
 import { RequestFailed } from "./request-failed.ts";
 import type { Sender } from "./sender.ts";
 
@@ -19,6 +21,8 @@ export type HeaderWriter = (channel: Channel, peer: string) => Uint8Array;
 export interface RequestDraft extends Omit<RequestParts, "transport" | "sentBy" | "branch" | "alias"> {
   /** The Contact, and what goes beside it. */
   contact?: HeaderWriter | undefined;
+  /** Authorization and Proxy-Authorization as whole lines; an ACK has those of its INVITE (s22.1). */
+  credentials?: Uint8Array | undefined;
 }
 
 /** A way that is there already: the socket or connection of a dialog, and the peer's end of it. */
@@ -42,6 +46,8 @@ export interface RequestUser {
    * @param request where it came from is its {@link OutgoingRequest.way}
    */
   response(message: Message, request: OutgoingRequest): void;
+  /** It was challenged, and is about to be sent again: with credentials, the next CSeq, in a transaction of its own. */
+  again?(request: OutgoingRequest): void;
   /** No response came, or none will. */
   failed(failure: RequestFailed): void;
 }
@@ -53,12 +59,12 @@ const SERVICE_UNAVAILABLE = 503;
 export const BRANCH_LETTERS = 16;
 
 export class OutgoingRequest {
-  readonly draft: RequestDraft;
   /** Where it goes; null when a flow is all there is. */
   readonly hop: NextHop | null;
   readonly #sender: Sender;
   readonly #user: RequestUser;
-  readonly #near: Flow | null;
+  readonly #context: RequestContext | null;
+  #draft: RequestDraft;
   #targets: readonly Target[] = [];
   #next = 0;
   /** What the attempt under way goes to; null for a flow. */
@@ -68,6 +74,10 @@ export class OutgoingRequest {
   #failure: RequestFailed | null = null;
   /** Finds targets once the flow has failed. */
   #elsewhere: (() => void) | null = null;
+  /** What has been said about credentials; null while nothing was. */
+  #challenges: Challenges | null = null;
+  /** A challenge is being answered: no transaction is under way. */
+  #isAnswering = false;
   #isOver = false;
   #hasProvisional = false;
   #cancel: "no" | "wanted" | "sent" = "no";
@@ -76,13 +86,36 @@ export class OutgoingRequest {
   #branch: Uint8Array | null = null;
   #way: Flow | null = null;
 
-  /** @param near where others of its dialog went: their UDP socket is used, since it is what the peer knows */
-  constructor(sender: Sender, draft: RequestDraft, hop: NextHop | null, user: RequestUser, near: Flow | null) {
+  /** @param context null for a request that stands alone */
+  constructor(
+    sender: Sender,
+    draft: RequestDraft,
+    hop: NextHop | null,
+    user: RequestUser,
+    context: RequestContext | null,
+  ) {
     this.#sender = sender;
-    this.draft = draft;
+    this.#draft = draft;
     this.hop = hop;
     this.#user = user;
-    this.#near = near;
+    this.#context = context;
+  }
+
+  /** As it was sent last. */
+  get draft(): RequestDraft {
+    return this.#draft;
+  }
+
+  /** Why a challenge to it could not be answered, where a function of the user's threw; else null. */
+  get challengeError(): unknown {
+    return this.#challenges?.error ?? null;
+  }
+
+  /** Adds the credentials that a server on the way is known to want. Before it is sent. */
+  authorize(way: Way): void {
+    const draft = this.#draft;
+    this.#challenges = unasked(this.#sender.authenticator, draft, this.#context, way);
+    if (this.#challenges !== null) this.#draft = { ...draft, credentials: this.#challenges.credentials(draft) };
   }
 
   /** Sends it over a flow. @param elsewhere called when the flow is lost; null when there is no other way */
@@ -117,7 +150,7 @@ export class OutgoingRequest {
   cancel(): void {
     if (this.#isOver || this.#cancel !== "no") return;
     this.#cancel = "wanted";
-    if (this.#way === null) this.fail(cancelled());
+    if (this.#way === null || this.#isAnswering) this.fail(cancelled());
     else if (this.#hasProvisional) this.#sendCancel();
   }
 
@@ -155,7 +188,11 @@ export class OutgoingRequest {
     }
     // An answer over TCP: there is no falling back to UDP any more.
     this.#instead = null;
-    if (message.status >= 200) this.#end();
+    if (message.status >= 200) {
+      if (!isChallenge(message.status)) this.#challenges?.finished(message);
+      else if (this.#answer(message)) return;
+      this.#end();
+    }
     this.#user.response(message, this);
   }
 
@@ -170,7 +207,7 @@ export class OutgoingRequest {
       this.#instead = null;
       // So that the next long request does not wait for the same refusal.
       this.#sender.locator.failed({ ...udp, transport: "tcp" });
-      const fields = { method: this.draft.method, peer: hostPort(udp.address, udp.port), cause };
+      const fields = { method: this.#draft.method, peer: hostPort(udp.address, udp.port), cause };
       this.#sender.log.info(fields, "a long request goes over UDP: its peer does not take TCP");
       if (this.#attempt(udp, true)) return;
     }
@@ -182,6 +219,78 @@ export class OutgoingRequest {
       this.#failure = failure;
       elsewhere();
     }
+  }
+
+  // ---- challenges
+
+  /** @returns whether it is sent again, or may be: nobody is told of the challenge then */
+  #answer(message: Message): boolean {
+    if (!this.#isWanted || this.#cancel !== "no") return false;
+    const way = { hop: this.hop, flow: this.#way };
+    this.#challenges ??= new Challenges(this.#sender.authenticator, this.#draft, this.#context, way);
+    if (!this.#challenges.isOpen) return false;
+    const kept = message.keep();
+    let isAnswered: boolean | Promise<boolean>;
+    try {
+      isAnswered = this.#challenges.answer(kept);
+    } catch (error) {
+      this.#unanswerable(error);
+      return false;
+    }
+    if (isAnswered instanceof Promise) {
+      this.#isAnswering = true;
+      void this.#later(isAnswered, kept);
+      return true;
+    }
+    if (isAnswered) this.#again();
+    return isAnswered;
+  }
+
+  /** A dialog that has ended by our BYE has not ended for the peer. */
+  get #isWanted(): boolean {
+    return this.#context === null || this.#context.isAlive || this.#draft.method === "BYE";
+  }
+
+  /** Never rejects. */
+  async #later(answered: Promise<boolean>, response: Message): Promise<void> {
+    const isAnswered = await answered.catch((error: unknown) => {
+      this.#unanswerable(error);
+      return false;
+    });
+    this.#isAnswering = false;
+    if (this.#isOver) return;
+    try {
+      if (isAnswered && this.#isWanted) this.#again();
+      else {
+        this.#end();
+        this.#user.response(response, this);
+      }
+    } catch (err) {
+      this.#sender.log.error({ err, method: this.#draft.method }, "a challenge could not be answered");
+    }
+  }
+
+  #unanswerable(error: unknown): void {
+    this.#challenges!.error = error;
+    const { method } = this.#draft;
+    this.#sender.log.error({ err: error, method }, "a function that answers challenges failed");
+  }
+
+  /** Sends it again with credentials, to where it went (s22.2). */
+  #again(): void {
+    const draft = this.#draft;
+    const cseq = this.#context?.nextCSeq(draft.cseq) ?? draft.cseq + 1;
+    this.#draft = { ...draft, cseq, credentials: this.#challenges!.credentials(draft) };
+    this.#hasProvisional = false;
+    this.#user.again?.(this);
+    if (this.#isOver) return;
+    if (this.#target !== null) {
+      if (!this.#attempt(this.#target, false)) this.#tryNext();
+      return;
+    }
+    const { channel, address, port } = this.#way!;
+    if (channel.isOpen) this.#transmit(channel, address, port, this.#write(channel, address));
+    else this.onTransportFailed("the connection was closed");
   }
 
   // ----
@@ -229,7 +338,7 @@ export class OutgoingRequest {
   /** @param asIs whether it goes over UDP however long it is @returns false when nothing could be sent */
   #attempt(target: Target, asIs: boolean): boolean {
     const { address, port, transport } = target;
-    const channel = this.#sender.channelFor(target, this.#near);
+    const channel = this.#sender.channelFor(target, this.#context?.near ?? null);
     if (channel === null) {
       this.#failure ??= new RequestFailed("unreachable", `Nothing to send to ${this.#where} with`);
       return false;
@@ -252,25 +361,27 @@ export class OutgoingRequest {
     const { start, branch } = written;
     this.#way = { channel, address, port };
     this.#branch = branch;
-    this.#slot = this.#sender.layer.request(channel, address, port, start, branch, this.draft.method, this);
+    this.#slot = this.#sender.layer.request(channel, address, port, start, branch, this.#draft.method, this);
     if (this.#slot < 0) this.fail(new RequestFailed("overloaded", "No transaction is left for a request"));
     return this.#slot >= 0;
   }
 
   #write(channel: Channel, address: string): Written {
     const branch = this.#sender.tokens.token(BRANCH_LETTERS, this.#sender.cookie);
-    return { start: writeDraft(this.draft, channel, address, branch), branch };
+    return { start: writeDraft(this.#draft, channel, address, branch), branch };
   }
 }
 
 /** Writes a request for the channel it goes over. @returns where it begins in the channel's arena */
 export function writeDraft(draft: RequestDraft, channel: Channel, address: string, branch: Uint8Array): number {
   const { transport } = channel;
+  const { headers, credentials } = draft;
+  const given =
+    headers === undefined || credentials === undefined ? (headers ?? credentials) : joinedLines(headers, credentials);
   const own = draft.contact?.(channel, address);
   return writeRequest(channel.arena, {
     ...draft,
-    headers:
-      own === undefined || draft.headers === undefined ? (own ?? draft.headers) : joinedLines(own, draft.headers),
+    headers: own === undefined || given === undefined ? (own ?? given) : joinedLines(own, given),
     transport,
     sentBy: channel.sentByFor(address),
     branch,

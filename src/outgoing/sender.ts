@@ -1,4 +1,5 @@
 /** Sends requests: finds where each one goes, and over what (RFC 3261 s8.1.2, RFC 3263). */
+import type { Authenticator } from "../auth/client.ts";
 import { ascii } from "../message/bytes.ts";
 import type { TokenSource } from "../message/token-source.ts";
 import { LocateError } from "../resolve/locate-error.ts";
@@ -7,11 +8,13 @@ import type { NextHop, Target } from "../resolve/target.ts";
 import type { TransactionLayer } from "../transaction/layer.ts";
 import type { Channel } from "../transport/channel.ts";
 import { type Flow, OutgoingRequest, type RequestDraft, type RequestUser } from "./outgoing-request.ts";
+import type { RequestContext } from "./request-context.ts";
 import { RequestFailed } from "./request-failed.ts";
 
 /** The part of a log that is written to here. */
 export interface SenderLog {
   info(fields: object, message: string): void;
+  error(fields: object, message: string): void;
 }
 
 export interface SenderOptions {
@@ -19,6 +22,8 @@ export interface SenderOptions {
   locator: Locator;
   tokens: TokenSource;
   log: SenderLog;
+  /** Answers challenges. */
+  authenticator: Authenticator;
   /** What a request to a target is sent on; null when there is nothing. */
   channelTo: (target: Target) => Channel | null;
 }
@@ -28,6 +33,7 @@ export class Sender {
   readonly locator: Locator;
   readonly tokens: TokenSource;
   readonly log: SenderLog;
+  readonly authenticator: Authenticator;
   readonly channelTo: (target: Target) => Channel | null;
   /** What a branch begins with (RFC 3261 s8.1.1.7). */
   readonly cookie = ascii("z9hG4bK");
@@ -35,33 +41,35 @@ export class Sender {
   readonly #underWay = new Set<OutgoingRequest>();
   #isClosed = false;
 
-  constructor({ layer, locator, tokens, log, channelTo }: SenderOptions) {
+  constructor({ layer, locator, tokens, log, authenticator, channelTo }: SenderOptions) {
     this.layer = layer;
     this.locator = locator;
     this.tokens = tokens;
     this.log = log;
+    this.authenticator = authenticator;
     this.channelTo = channelTo;
   }
 
   /**
-   * Sends a request; at once where no name has to be looked up.
+   * Sends a request; at once where no name has to be looked up. A challenge to it is answered where that can be.
    * @param hop where it goes; null when a flow is all there is
    * @param flow tried first: a connection that its peer is known to be at the end of
-   * @param near the way of others of its dialog, whose UDP socket is used again
+   * @param context the dialog it is sent in, or what it may make one for; null for a request that stands alone
    */
   send(
     draft: RequestDraft,
     hop: NextHop | null,
     flow: Flow | null,
     user: RequestUser,
-    near: Flow | null = null,
+    context: RequestContext | null = null,
   ): OutgoingRequest {
-    const request = new OutgoingRequest(this, draft, hop, user, near);
+    const request = new OutgoingRequest(this, draft, hop, user, context);
     if (this.#isClosed) {
       request.fail(closed());
       return request;
     }
     this.#underWay.add(request);
+    if (hop !== null || flow !== null) request.authorize({ hop, flow });
     if (flow !== null) request.beginOn(flow, hop === null ? null : () => this.#locate(request, hop));
     else if (hop !== null) this.#locate(request, hop);
     else request.fail(new RequestFailed("unreachable", "The connection to the peer is gone"));

@@ -1,8 +1,11 @@
 /** What a user of the library sends: requests outside dialogs, and calls. */
 import { ascii, CLASS, TOKEN } from "../message/bytes.ts";
+import type { Message } from "../message/message.ts";
 import type { Uri } from "../message/uri.ts";
+import { scopeOf } from "../outgoing/challenge-scope.ts";
 import type { Composer, RequestOptions } from "../outgoing/composer.ts";
 import { IncomingResponse } from "../outgoing/incoming-response.ts";
+import type { RequestContext } from "../outgoing/request-context.ts";
 import type { UasCore } from "./core.ts";
 import { type CallOptions, OutgoingCall } from "./outgoing-call.ts";
 
@@ -23,12 +26,13 @@ export class Client {
     checkMethod(method);
     const { draft, hop } = this.#composer.compose(method, uri, options);
     const { promise, resolve, reject } = Promise.withResolvers<IncomingResponse>();
-    this.#core.sender.send(draft, hop, null, {
-      response(message) {
+    const user = {
+      response(message: Message) {
         if (message.status >= 200) resolve(new IncomingResponse(message.keep()));
       },
       failed: reject,
-    });
+    };
+    this.#core.sender.send(draft, hop, null, user, contextOf(options));
     return promise;
   }
 
@@ -36,6 +40,12 @@ export class Client {
   call(uri: string | Uri, options: CallOptions = {}): OutgoingCall {
     return new OutgoingCall(this.#core, this.#composer, uri, options);
   }
+}
+
+/** Of a request with credentials of its own. */
+function contextOf({ credentials }: RequestOptions): RequestContext | null {
+  const challenges = scopeOf({ credentials });
+  return challenges === null ? null : { near: null, challenges, isAlive: true, nextCSeq: (last) => last + 1 };
 }
 
 function checkMethod(method: string): void {

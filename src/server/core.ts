@@ -2,6 +2,8 @@
  * The core of a server: puts transactions, dialogs, calls and what is sent together, and is what the transaction layer and
  * the dialogs tell of what has happened.
  */
+import { Authenticator } from "../auth/client.ts";
+import type { CredentialsOption } from "../auth/client-credentials.ts";
 import type { Dialog, DialogEnd } from "../dialog/dialog.ts";
 import { Dialogs, type DialogUser } from "../dialog/dialogs.ts";
 import type { TimerPolicy } from "../dialog/session-timer.ts";
@@ -52,6 +54,8 @@ export interface CoreOptions {
   software: string | undefined;
   /** Left out or null where sessions do not expire. */
   sessionTimers?: TimerPolicy | null;
+  /** Answer challenges to requests of ours. */
+  credentials?: CredentialsOption | undefined;
 }
 
 const LAPSED = writeReason({ protocol: "SIP", cause: 408, text: "Session timer expired" });
@@ -97,6 +101,7 @@ export class UasCore implements TransactionUser, DialogUser {
       channelTo: options.channelTo,
       tokens,
       log: options.log,
+      authenticator: new Authenticator({ credentials: options.credentials, tokens, log: options.log }),
     });
     this.alarms = new Alarms(wheel, (error) => options.log.error({ err: error }, "a timer failed"));
     this.sessionTimers =

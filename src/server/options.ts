@@ -1,4 +1,5 @@
 /** What `serve()` is given. */
+import type { CredentialsOption } from "../auth/client-credentials.ts";
 import type { TimerPolicy } from "../dialog/session-timer.ts";
 import type { Limits } from "../message/limits.ts";
 import type { RandomFill } from "../message/token-source.ts";
@@ -80,6 +81,11 @@ export interface ServeOptions extends Handlers {
   /** Ceilings on messages, and on transactions and dialogs kept at once; the last two by default from memory. */
   limits?: Partial<Limits> & { transactions?: number; dialogs?: number };
   udp?: Partial<UdpSettings>;
+  /**
+   * Answer the 401s and 407s to requests of ours, in dialogs too, by digest authentication: one user, several, or a function
+   * that is asked at each challenge. Credentials without a realm answer whoever asks. Default: a challenge is the result.
+   */
+  credentials?: CredentialsOption;
   /** Default: warnings and errors on the console. */
   log?: Log;
   /** The value of Server in responses. Default: no such header. */

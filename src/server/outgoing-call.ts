@@ -15,9 +15,11 @@ import type { Message } from "../message/message.ts";
 import { contactsOf } from "../message/name-addr.ts";
 import type { Uri } from "../message/uri.ts";
 import type { Acknowledgement } from "../outgoing/acknowledgement.ts";
+import { type AnswerChallenge, scopeOf } from "../outgoing/challenge-scope.ts";
 import type { Composer, RequestOptions } from "../outgoing/composer.ts";
 import { IncomingResponse } from "../outgoing/incoming-response.ts";
-import type { OutgoingRequest, RequestDraft } from "../outgoing/outgoing-request.ts";
+import type { OutgoingRequest, RequestDraft, RequestUser } from "../outgoing/outgoing-request.ts";
+import type { RequestContext } from "../outgoing/request-context.ts";
 import type { RequestFailed } from "../outgoing/request-failed.ts";
 import { type NextHop, nextHopOf } from "../resolve/target.ts";
 import type { DialogHandlers } from "./call.ts";
@@ -40,8 +42,11 @@ export interface CallOptions extends Omit<RequestOptions, "body"> {
   redirects?: number;
   /** Called with every provisional response but 100, and its early dialog where it makes one. */
   progress?: (response: IncomingResponse, dialog: Dialog | null) => void;
-  /** Called with a 401 or 407: the header fields that answer its challenge, or null to give up. Asked at most twice. */
-  auth?: (challenge: IncomingResponse) => Record<string, string> | null;
+  /**
+   * Called with a 401 or 407 to the INVITE or to a request in its dialogs: the header fields that answer its challenge, or
+   * null to give up. Asked at most twice for one request, once for a PRACK. Where it is given no credentials are used.
+   */
+  auth?: AnswerChallenge;
   /** What is done with requests in the dialog, an early one too. */
   handlers?: DialogHandlers;
 }
@@ -64,14 +69,14 @@ export class CallFailed extends Error {
 const DEFAULT_TIMEOUT = 180_000;
 /** Early dialogs of one call: a proxy that forks further is not followed. */
 const MAX_EARLY = 32;
-/** Challenges answered for one call. */
-const CHALLENGES = 2;
 
 export class OutgoingCall {
   /** Resolves with the dialog once the call is answered; rejects with {@link CallFailed}. */
   readonly answered: Promise<Dialog>;
   readonly #core: UasCore;
   readonly #options: CallOptions;
+  /** How challenges are answered: to the INVITE, and to requests in its dialogs. */
+  readonly #context: RequestContext;
   readonly #outcome = Promise.withResolvers<Dialog>();
   /** The dialogs of this call by the callee's tag. */
   readonly #dialogs = new Map<string, Dialog>();
@@ -83,9 +88,6 @@ export class OutgoingCall {
   #timer: TimerOffer | null;
   /** The INVITE under way; null when the call was given up before there was one. */
   #request: OutgoingRequest | null = null;
-  /** The header fields that were asked for; a next INVITE has them, and the credentials. */
-  readonly #headers: Uint8Array | undefined;
-  #credentials: Record<string, string> = {};
   /** Where every INVITE of a call with a route goes (s8.1.2); null without one. */
   readonly #route: NextHop | null;
   /** The URIs that were tried: none is tried twice (s8.1.3.4). */
@@ -95,7 +97,6 @@ export class OutgoingCall {
   /** Ours, in the INVITE; null when it has none. */
   readonly #offer: Uint8Array | null;
   #redirects: number;
-  #challenges = CHALLENGES;
   #alarm: number;
   #isSettled = false;
   #isCancelled = false;
@@ -107,6 +108,15 @@ export class OutgoingCall {
     const { sdp, signal, timeout = DEFAULT_TIMEOUT, redirects = 0 } = options;
     this.#core = core;
     this.#options = options;
+    const isAlive = () => !this.#isSettled && !this.#isCancelled;
+    this.#context = {
+      near: null,
+      challenges: scopeOf(options),
+      get isAlive() {
+        return isAlive();
+      },
+      nextCSeq: (last) => this.#nextCSeq(last),
+    };
     this.#redirects = redirects;
     this.#offer = ownDescription({ body: sdp, contentType: options.contentType });
     this.answered = this.#outcome.promise;
@@ -121,7 +131,6 @@ export class OutgoingCall {
       this.#alarm = -1;
       this.cancel();
     });
-    this.#headers = draft.headers;
     this.#route = options.route === undefined ? null : hop;
     this.#tried.add(draft.uri.toString());
     if (signal?.aborted) {
@@ -143,11 +152,33 @@ export class OutgoingCall {
     return this.#timer === null ? lines : joinedLines(lines, headerLines(this.#timer.fields));
   }
 
+  /** The CSeq number of the next INVITE: above those of requests in early dialogs, too. */
+  #nextCSeq(last: number): number {
+    let highest = last;
+    for (const { localCSeq } of this.#dialogs.values()) highest = Math.max(highest, localCSeq);
+    return highest + 1;
+  }
+
   #send(draft: RequestDraft, hop: NextHop): OutgoingRequest {
-    return this.#core.sender.send(draft, hop, null, {
+    let last = draft;
+    const user: RequestUser = {
       response: (message, request) => this.#respond(message, request),
-      failed: (failure) => this.#failed(failure, draft),
-    });
+      again: (request) => {
+        last = request.draft;
+        this.#refusedBefore();
+      },
+      failed: (failure) => this.#failed(failure, last),
+    };
+    return this.#core.sender.send(draft, hop, null, user, this.#context);
+  }
+
+  /** A final response that is no 2xx ends the early dialogs (s13.2.2.3); another INVITE may make others, of the same tags. */
+  #refusedBefore(): void {
+    this.#orders.clear();
+    for (const dialog of this.#dialogs.values()) {
+      if (dialog.state === DialogState.Early) this.#core.dialogs.terminate(dialog, "failed");
+    }
+    this.#dialogs.clear();
   }
 
   #respond(message: Message, request: OutgoingRequest): void {
@@ -173,10 +204,9 @@ export class OutgoingCall {
     this.#orders.set(tag, order);
     const kind = order.take(kept);
     if (kind === "next") {
-      const { answer, auth } = this.#options;
+      const { answer } = this.#options;
       acknowledgeProvisional(this.#core.sender, dialog, kept, request.draft.cseq, {
         answer,
-        auth,
         failed: (status, why) => this.#legFailed(dialog, new CallFailed(status, why, null)),
       });
     }
@@ -211,7 +241,7 @@ export class OutgoingCall {
     dialog.isInviting = false;
     dialog.call = null;
     const { invites } = this.#core.dialogs;
-    const { acknowledgement, error } = invites.acknowledge(dialog, request.draft.cseq, kept, this.#options);
+    const { acknowledgement, error } = invites.acknowledge(dialog, request.draft, kept, this.#options);
     this.#acknowledgements.set(tag, acknowledgement);
     if (error !== null) {
       // s13.2.2.4: an offer that is not taken is answered all the same, and the call hung up.
@@ -240,18 +270,10 @@ export class OutgoingCall {
       this.#settle(this.#failure ?? cancelled());
       return;
     }
-    if ((status === 401 || status === 407) && this.#challenges-- > 0) {
-      try {
-        const fields = this.#options.auth?.(response) ?? null;
-        if (fields !== null) {
-          this.#credentials = { ...this.#credentials, ...fields };
-          this.#again(request.draft, request.hop!);
-          return;
-        }
-      } catch (error) {
-        this.#settle(new CallFailed(status, `A challenge could not be answered: ${error}`, response));
-        return;
-      }
+    const { challengeError } = request;
+    if (challengeError !== null) {
+      this.#settle(new CallFailed(status, `A challenge could not be answered: ${challengeError}`, response));
+      return;
     }
     if (status === INTERVAL_TOO_SMALL && this.#timer !== null) {
       const raised = this.#core.sessionTimers!.raised(null, this.#timer, response.message);
@@ -280,11 +302,11 @@ export class OutgoingCall {
     return true;
   }
 
-  /** Another INVITE of the same call (s8.1.3.4, s22.2): the same but for the next CSeq and what is changed. */
+  /** Another INVITE of the same call (s8.1.3.4): the same but for the next CSeq and what is changed. */
   #again(before: RequestDraft, hop: NextHop): void {
-    this.#orders.clear();
-    const headers = new Uint8Array(Buffer.concat([this.#headers ?? new Uint8Array(), headerLines(this.#credentials)]));
-    this.#request = this.#send({ ...before, cseq: before.cseq + 1, headers }, hop);
+    const cseq = this.#nextCSeq(before.cseq);
+    this.#refusedBefore();
+    this.#request = this.#send({ ...before, cseq, credentials: undefined }, hop);
   }
 
   #failed(failure: RequestFailed, draft: RequestDraft): void {
@@ -298,9 +320,10 @@ export class OutgoingCall {
   #turnAway(kept: Message, request: OutgoingRequest): void {
     const { dialogs } = this.#core;
     const dialog = dialogs.outside(kept, localTagOf(kept), request.way!);
+    dialog.challenges = this.#context.challenges;
     dialog.confirm(kept);
     dialog.session.begin("INVITE", "local", this.#offer);
-    const { acknowledgement } = dialogs.invites.acknowledge(dialog, request.draft.cseq, kept, {});
+    const { acknowledgement } = dialogs.invites.acknowledge(dialog, request.draft, kept, {});
     this.#acknowledgements.set(toTagOf(kept), acknowledgement);
     dialog.bye();
   }
@@ -315,6 +338,7 @@ export class OutgoingCall {
     if (dialog === null) return null;
     this.#dialogs.set(tag, dialog);
     dialog.call = this;
+    dialog.challenges = this.#context.challenges;
     dialog.handlers = this.#options.handlers ?? null;
     dialog.isInviting = true;
     dialog.isSecureCall = isSips(request.draft.uri);

@@ -189,7 +189,7 @@ export class Server {
  *     const server = await serve({ listen: "udp://127.0.0.1:5060", invite: (call) => call.answer(sdp) });
  *
  * @throws ListenError when an address cannot be listened on, TlsFileError when a certificate file is at fault, RangeError
- *   for session timers that cannot be; nothing is left open then
+ *   for session timers that cannot be, TypeError for credentials that cannot be used; nothing is left open then
  */
 export async function serve(options: ServeOptions): Promise<Server> {
   const { limits = {}, log = consoleLog, software } = options;
@@ -221,6 +221,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
     transactions,
     dialogs,
     software,
+    credentials: options.credentials,
     sessionTimers: options.sessionTimers === false ? null : timerPolicy(options.sessionTimers ?? {}),
   });
   const allLimits = withDefaults(DEFAULT_LIMITS, limits);

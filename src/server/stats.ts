@@ -31,6 +31,10 @@ export type ServerStats = {
   overloaded: number;
   merged: number;
   timeouts: number;
+  /** Requests of ours that were sent again with credentials. */
+  challengesAnswered: number;
+  /** 401 and 407 that were the result although there were credentials: refused ones, weaker algorithms. */
+  challengesUnanswered: number;
   /** Client transactions whose connection was lost or could not be made. */
   transportFailures: number;
   byesUndelivered: number;
@@ -97,6 +101,8 @@ export function statsOf(core: UasCore, wheel: TimerWheel, transports: Transports
     merged: layer.counters.merged,
     timeouts: layer.counters.timeouts,
     transportFailures: layer.counters.transportFailures,
+    challengesAnswered: core.sender.authenticator.counters.answered,
+    challengesUnanswered: core.sender.authenticator.counters.unanswered,
     byesUndelivered: counters.byesUndelivered,
     unacknowledged: dialogs.success.counters.unacknowledged,
     strayAcks: counters.strayAcks,
