@@ -75,6 +75,8 @@ export function strongestFirst(names: readonly AlgorithmName[]): AlgorithmName[]
 
 /** The number of each hash: what {@link hashOf} gives for its names. */
 export const HASH_NUMBERS: Readonly<Record<Algorithm, number>> = { MD5: 0, "SHA-256": 1, "SHA-512-256": 2 };
+/** The name of each hash, by its number. */
+export const HASH_NAMES: readonly Algorithm[] = ["MD5", "SHA-256", "SHA-512-256"];
 /** Octets of each hash, by its number. In hexadecimal they are twice as many digits. */
 export const HASH_SIZES: readonly number[] = [16, 32, 32];
 

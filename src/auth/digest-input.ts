@@ -50,16 +50,8 @@ export class DigestInput {
 
   /** Puts what the last {@link hash} gave as hexadecimal digits. */
   hex(hash: number): void {
-    const { raw } = this;
     const arena = this.#arena;
-    const { bytes } = arena;
-    let { at } = arena;
-    for (let i = 0; i < HASH_SIZES[hash]!; i++) {
-      const octet = raw[i]!;
-      bytes[at++] = DIGITS[octet >> 4]!;
-      bytes[at++] = DIGITS[octet & 15]!;
-    }
-    arena.at = at;
+    arena.at = putHex(this.raw, HASH_SIZES[hash]!, arena.bytes, arena.at);
   }
 
   /** Hashes what was put since {@link begin} into {@link raw}. @param hash its number */
@@ -98,13 +90,21 @@ export function unquote(from: Uint8Array, start: number, end: number, take: (oct
   }
 }
 
+/** Writes octets of a hash as hexadecimal digits. @returns the offset behind them */
+export function putHex(raw: Uint8Array, length: number, into: Uint8Array, start: number): number {
+  let at = start;
+  for (let i = 0; i < length; i++) {
+    const octet = raw[i]!;
+    into[at++] = DIGITS[octet >> 4]!;
+    into[at++] = DIGITS[octet & 15]!;
+  }
+  return at;
+}
+
 /** The octets of a hash as hexadecimal digits. */
 export function toHex(raw: Uint8Array, length: number): Uint8Array {
   const hex = new Uint8Array(length * 2);
-  for (let i = 0; i < length; i++) {
-    hex[i * 2] = DIGITS[raw[i]! >> 4]!;
-    hex[i * 2 + 1] = DIGITS[raw[i]! & 15]!;
-  }
+  putHex(raw, length, hex, 0);
   return hex;
 }
 
