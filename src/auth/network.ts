@@ -14,8 +14,9 @@ export function networkOf(address: string): string {
   const [head = "", tail] = lower.split("%", 1)[0]!.split("::");
   const groups = head === "" ? [] : head.split(":");
   if (tail !== undefined) {
-    const behind = tail === "" ? 0 : tail.split(":").length + (tail.includes(".") ? 1 : 0);
-    while (groups.length + behind < 8) groups.push("0");
+    const behind = tail === "" ? [] : tail.split(":");
+    const missing = 8 - groups.length - behind.length - (tail.includes(".") ? 1 : 0);
+    groups.push(...new Array<string>(Math.max(0, missing)).fill("0"), ...behind);
   }
   // Each group without its leading zeros, so that two spellings of one network are one.
   return `${groups
