@@ -75,7 +75,7 @@ class Subject {
     const composer = new Composer(tokens, () => "192.0.2.1");
     const { dialogs, sender, alarms } = core;
     const client = new Client(core, composer);
-    this.events.attach({ client, dialogs, sender, composer, alarms, log: silent, now: () => wheel.now });
+    this.events.attach({ client, dialogs, sender, composer, alarms, wheel, tokens, log: silent, now: () => wheel.now });
   }
 
   /** Datagrams of so many SUBSCRIBEs, each of another peer. */

@@ -17,7 +17,7 @@ import { DEFAULT_RESOLVE, Locator } from "../../src/resolve/locator.ts";
 import { Client } from "../../src/server/client.ts";
 import { UasCore } from "../../src/server/core.ts";
 import { Endpoint } from "../../src/server/endpoint.ts";
-import type { Log } from "../../src/server/options.ts";
+import type { Log, ServeOptions } from "../../src/server/options.ts";
 import { TimerWheel } from "../../src/time/wheel.ts";
 import { TransactionLayer } from "../../src/transaction/layer.ts";
 import { timersFrom } from "../../src/transaction/timers.ts";
@@ -41,11 +41,15 @@ const silent: Log = { debug() {}, info() {}, warn() {}, error: (fields, message)
 
 /** The UAS core with the `full-uas` handlers, as `viaduct` runs it. */
 export function fullServer(): Subject {
+  return openServer(fullUas());
+}
+
+/** The UAS core with handlers and plugins, as `serve()` puts them together. Plugins that take their time are ready soon. */
+export function openServer({ plugins = [], sessionTimers, ...own }: ServeOptions): Subject {
   let time = 0;
   const wheel = new TimerWheel(time, TRANSACTIONS + DIALOGS);
   const channel = new RecordingChannel();
   const tokens = new TokenSource();
-  const { plugins = [], sessionTimers, ...own } = fullUas();
   const core = new UasCore({
     handlers: Object.assign({}, ...plugins.map(({ fallbacks, handlers }) => ({ ...fallbacks, ...handlers })), own),
     plugins,
@@ -69,7 +73,17 @@ export function fullServer(): Subject {
   const composer = new Composer(tokens, () => "192.0.2.1");
   const client = new Client(core, composer);
   for (const plugin of plugins) {
-    plugin.attach?.({ client, dialogs, sender, composer, alarms, log: silent, now: () => wheel.now });
+    plugin.attach?.({
+      client,
+      dialogs,
+      sender,
+      composer,
+      alarms,
+      wheel,
+      tokens,
+      log: silent,
+      now: () => wheel.now,
+    });
   }
   const endpoint = new Endpoint(core, DEFAULT_LIMITS, { now: () => time }, wheel, silent);
   return {

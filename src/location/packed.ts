@@ -7,6 +7,7 @@
  *     octets 18-19   zero
  *     octets 20-     the sections, end to end; zeros up to the next word
  */
+import { CR, LF, SP, ZERO } from "../message/bytes.ts";
 
 /** The sections in their order. */
 export const Section = {
@@ -29,12 +30,10 @@ const SECTIONS = 7;
 const INSTANCE = SECTIONS;
 /** Octets before the sections. */
 const HEAD = 20;
-const MAX_SECTION = 0xffff;
-const ROOM = 256 * 1024;
+/** Octets of a run: many times what a Contact and its Path take, and so few that an answer naming 64 can be kept. */
+const MAX_RUN = 8192;
 /** Up to here a loop is quicker than a call. */
 const SHORT = 16;
-/** Ports that come often enough to be kept as text. */
-const DECIMALS: Readonly<Record<number, string>> = { 5060: "5060", 5061: "5061" };
 
 /** What Node's Buffer has, and Bun's types do not name. */
 interface Latin1Writer {
@@ -44,7 +43,7 @@ interface Latin1Writer {
 /** Puts together the run of one binding. Sections are added in their order, each once. */
 export class BindingPacker {
   /** The run so far. */
-  readonly octets = new Uint8Array(ROOM);
+  readonly octets = new Uint8Array(MAX_RUN);
   /** The same memory as words. */
   readonly words = new Int32Array(this.octets.buffer);
   /** Octets in the run. */
@@ -58,33 +57,47 @@ export class BindingPacker {
     return this;
   }
 
-  /** Adds octets to a section that may have some already, or follows those that have. @returns false when it is full */
+  /**
+   * Adds octets to a section that may have some already, or follows those that have. A line end becomes a space: where a
+   * value is folded, and nowhere that it could make a line of its own later.
+   * @returns false when the run is full: nothing was added then
+   */
   add(section: Section, bytes: Uint8Array, start: number, end: number): boolean {
-    const head = this.#head;
-    if (head[section]! + end - start > MAX_SECTION) return false;
-    const { octets } = this;
     let at = this.length;
-    for (let i = start; i < end; i++) octets[at++] = bytes[i]!;
-    head[section]! += end - start;
+    if (at + end - start > MAX_RUN) return false;
+    const { octets } = this;
+    for (let i = start; i < end; i++) {
+      const c = bytes[i]!;
+      octets[at++] = c === CR || c === LF ? SP : c;
+    }
+    this.#head[section]! += end - start;
     this.length = at;
     return true;
   }
 
-  /** Adds text of one octet a character. */
+  /** Adds text of one octet a character. @returns false when the run is full */
   text(section: Section, text: string): boolean {
-    const head = this.#head;
-    if (head[section]! + text.length > MAX_SECTION) return false;
     const at = this.length;
+    if (at + text.length > MAX_RUN) return false;
     if (text.length > SHORT) this.#buffer.latin1Write(text, at, text.length);
     else for (let i = 0; i < text.length; i++) this.octets[at + i] = text.charCodeAt(i);
-    head[section]! += text.length;
+    this.#head[section]! += text.length;
     this.length = at + text.length;
     return true;
   }
 
-  /** Adds a whole number, 0 to 65,535. */
+  /** Adds a whole number, 0 to 65,535. @returns false when the run is full */
   decimal(section: Section, value: number): boolean {
-    return this.text(section, DECIMALS[value] ?? String(value));
+    let digits = 1;
+    for (let bound = 10; bound <= value; bound *= 10) digits++;
+    if (this.length + digits > MAX_RUN) return false;
+    let rest = value;
+    for (let at = this.length + digits; at-- > this.length; rest = Math.trunc(rest / 10)) {
+      this.octets[at] = ZERO + (rest % 10);
+    }
+    this.#head[section]! += digits;
+    this.length += digits;
+    return true;
   }
 
   /** Says where the instance-id lies. @param start from the beginning of the parameters */

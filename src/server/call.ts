@@ -5,6 +5,7 @@
 import type { Dialog } from "../dialog/dialog.ts";
 import type { ReliableProvisionals } from "../dialog/reliable.ts";
 import type { HeaderFields } from "../message/header-lines.ts";
+import type { Answer } from "./arrival.ts";
 import { IncomingRequest, type ReplyOptions } from "./incoming-request.ts";
 import type { QueuedProvisional } from "./provisionals.ts";
 
@@ -147,6 +148,13 @@ export class Call extends IncomingRequest {
     if (!this.core.calls.reject(this, status, options)) return false;
     this.#failHeld("over");
     return true;
+  }
+
+  /** @internal a refusal alone can be made of lines */
+  override replyLines(answer: Answer, delay = 0): boolean {
+    if (delay > 0) return super.replyLines(answer, delay);
+    const { status, reason, headers } = answer;
+    return this.core.calls.reject(this, status, { reason }, headers);
   }
 
   /** Sends the caller elsewhere with 302 (RFC 3261 s8.3). @param targets URIs, best first @returns false when the call is over */

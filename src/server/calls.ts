@@ -107,10 +107,10 @@ export class Calls {
     call.onGone("no-prack");
   }
 
-  /** See {@link Call.reject}. */
-  reject(call: Call, status: number, options: ReplyOptions): boolean {
+  /** See {@link Call.reject}. @param lines header lines to go first */
+  reject(call: Call, status: number, options: ReplyOptions, lines?: Uint8Array): boolean {
     if (call.isOver) return false;
-    const sent = this.#responder.send(call, status, options);
+    const sent = this.#responder.send(call, status, options, lines);
     const isAwaited = this.#over(call);
     const { dialog } = call;
     if (dialog === null) return sent;

@@ -26,6 +26,7 @@ import { TransactionLayer } from "../transaction/layer.ts";
 import type { Timers } from "../transaction/timers.ts";
 import type { TransactionUser } from "../transaction/user.ts";
 import type { Channel } from "../transport/channel.ts";
+import type { Answer } from "./arrival.ts";
 import { Call } from "./call.ts";
 import { Calls } from "./calls.ts";
 import { Capabilities } from "./capabilities.ts";
@@ -187,6 +188,12 @@ export class UasCore implements TransactionUser, DialogUser {
     if (call instanceof Call) this.calls.abandon(call, "unreachable");
   }
 
+  /** A connection was closed or lost, or could not be made. @param cause in words */
+  lost(channel: Channel, cause: string): void {
+    this.layer.lost(channel, cause);
+    for (const plugin of this.#plugins) plugin.lost?.(channel);
+  }
+
   // ---- from the dialogs
 
   acknowledged(dialog: Dialog, ack: Message): void {
@@ -208,6 +215,11 @@ export class UasCore implements TransactionUser, DialogUser {
   /** See {@link IncomingRequest.reply}. */
   reply(request: IncomingRequest, status: number, options: ReplyOptions): boolean {
     return this.#responder.send(request, status, options);
+  }
+
+  /** See {@link IncomingRequest.replyLines}. */
+  replyLines(request: IncomingRequest, { status, reason, headers }: Answer): boolean {
+    return this.#responder.send(request, status, { reason }, headers);
   }
 
   /** See {@link IncomingRequest.replyInDialog}. */
@@ -232,15 +244,16 @@ export class UasCore implements TransactionUser, DialogUser {
     return this.sender.isBusy || this.layer.isAnyUnanswered() || this.dialogs.isAnyUnacknowledged();
   }
 
-  /** The sockets are closed: whoever waits for a dialog or for a call is told. */
-  closed(): void {
-    for (const plugin of this.#plugins) plugin.closed?.();
+  /** The sockets are closed: whoever waits for a dialog or for a call is told. @returns once the plugins are done too */
+  async closed(): Promise<void> {
+    const plugins = this.#plugins.map((plugin) => plugin.closed?.());
     for (const dialog of this.dialogs.all()) this.dialogs.terminate(dialog, "closed");
     const { pool } = this.layer;
     for (let slot = 0; slot < pool.used; slot++) {
       const user = pool.user(slot);
       if (user instanceof Call) this.calls.abandon(user, "closed");
     }
+    await Promise.all(plugins);
   }
 
   // ---- refusals

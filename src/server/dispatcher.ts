@@ -10,6 +10,7 @@ import { TO_TAG_START, VIA_BRANCH_END, VIA_BRANCH_START } from "../message/layou
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
 import type { TokenSource } from "../message/token-source.ts";
+import { Arrival, type ArrivalHandler } from "./arrival.ts";
 import { Call, type DialogHandlers } from "./call.ts";
 import type { UasCore } from "./core.ts";
 import { IncomingRequest } from "./incoming-request.ts";
@@ -39,6 +40,9 @@ export interface DispatcherParts {
 }
 
 export class Dispatcher {
+  /** What takes requests of a method at the moment they come, by method. */
+  readonly #arrivals: (ArrivalHandler | undefined)[];
+  readonly #arrival: Arrival;
   readonly #core: UasCore;
   readonly #handlers: Handlers;
   readonly #plugins: readonly Plugin[];
@@ -55,6 +59,11 @@ export class Dispatcher {
     this.#log = log;
     this.#responder = responder;
     this.#isReliable = isReliable;
+    this.#arrivals = arrivalsOf(plugins, handlers);
+    this.#arrival = new Arrival({
+      answer: (slot, message, answer, address, port) => this.#responder.respond(slot, message, answer, address, port),
+      open: (slot, message, address, port) => this.#requestOf(slot, message, address, port),
+    });
   }
 
   /** A new request, from the transaction layer. */
@@ -73,6 +82,7 @@ export class Dispatcher {
     if (refusal !== null) this.#refuse(slot, message, refusal, address, port);
     else if (inDialog) this.#inDialog(slot, message, address, port);
     else if (method === Method.INVITE) this.#invite(slot, message, address, port);
+    else if (this.#arrivals[method] !== undefined) this.#arrive(slot, message, address, port, this.#arrivals[method]);
     else this.#handle(slot, message, address, port, this.#handlerOf(method)!);
   }
 
@@ -189,6 +199,15 @@ export class Dispatcher {
     const request = this.#requestOf(slot, message, address, port);
     request.dialog = dialog;
     this.#run(request, handler);
+  }
+
+  #arrive(slot: number, message: Message, address: string, port: number, handler: ArrivalHandler): void {
+    const arrival = this.#arrival.begin(slot, message, this.#core.layer.pool.channel(slot), address, port);
+    try {
+      handler(arrival);
+    } catch (error) {
+      this.#failed(arrival.open(), error);
+    }
   }
 
   #requestOf(slot: number, message: Message, address: string, port: number): IncomingRequest {
@@ -321,6 +340,15 @@ export class Dispatcher {
     this.#responder.respond(slot, message, OK, address, port, toTag);
     if (call instanceof Call) this.#core.calls.cancel(call);
   }
+}
+
+/** What takes requests as they come, of plugins whose handlers nobody has replaced. */
+function arrivalsOf(plugins: readonly Plugin[], handlers: Handlers): (ArrivalHandler | undefined)[] {
+  const arrivals: (ArrivalHandler | undefined)[] = [];
+  for (const { register, handlers: own } of plugins) {
+    if (register !== undefined && own.register === handlers.register) arrivals[Method.REGISTER] = register;
+  }
+  return arrivals;
 }
 
 /** What a log line about a request carries. */

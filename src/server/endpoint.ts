@@ -53,7 +53,7 @@ export class Endpoint implements Receiver {
   }
 
   lost(channel: Channel, cause: string | null): void {
-    this.#core.layer.lost(channel, cause ?? "the connection was closed");
+    this.#core.lost(channel, cause ?? "the connection was closed");
   }
 
   ended(channel: Channel, cause: string): void {

@@ -1,4 +1,6 @@
 /** A request as a handler sees it. Its octets are decoded when they are asked for. */
+import type { Allowed } from "../auth/digest-options.ts";
+import type { FoundUser } from "../auth/users.ts";
 import type { Dialog } from "../dialog/dialog.ts";
 import { ascii } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
@@ -12,6 +14,7 @@ import { tokensOf } from "../message/tokens.ts";
 import { Uri } from "../message/uri.ts";
 import { type Via, viasOf } from "../message/via.ts";
 import type { Channel } from "../transport/channel.ts";
+import type { Answer } from "./arrival.ts";
 import type { UasCore } from "./core.ts";
 
 /** What may stand in a response beside its status. */
@@ -47,6 +50,8 @@ export class IncomingRequest {
   readonly localTag: Uint8Array | null;
   /** The dialog that it stands in or has made; null where there is none. */
   dialog: Dialog | null = null;
+  /** What digest authentication said of it, where it was asked and let it pass. */
+  login: Allowed | null = null;
 
   constructor(
     core: UasCore,
@@ -80,6 +85,24 @@ export class IncomingRequest {
     if (this.dialog !== null) this.dialog.hold();
     else this.dialog = this.core.dialogs.create(this.message, this.localTag!, this, false);
     return this.dialog;
+  }
+
+  /**
+   * Answers with header lines that are octets already.
+   * @param delay milliseconds that the answer is held back
+   * @returns as {@link reply} does; true where it is held back
+   */
+  replyLines(answer: Answer, delay = 0): boolean {
+    if (delay <= 0) return this.core.replyLines(this, answer);
+    // What is given is good for the moment only.
+    const kept = { ...answer, headers: answer.headers?.slice() };
+    this.core.alarms.set(delay, () => void this.replyLines(kept));
+    return true;
+  }
+
+  /** Who has proved to have sent it; null where nobody was asked to. */
+  get user(): FoundUser | null {
+    return this.login?.user ?? null;
   }
 
   /** Answers with our Contact beside the rest, as a 2xx that makes or refreshes a dialog must. See {@link reply}. */

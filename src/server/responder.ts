@@ -72,16 +72,17 @@ export class Responder {
   ): number {
     const { body, contentType = SDP, reason } = options;
     if (!Number.isInteger(status) || status < 100 || status > 699) throw new RangeError(`No status code: ${status}`);
+    const octets = typeof body === "string" ? ascii(body) : body;
     return writeResponse(
       request.channel.arena,
       request.message,
       {
         status,
         reason: reason === undefined ? undefined : checkedReason(reason),
-        headers: joined(headers, options.headers),
+        headers: joined(status < 300 ? withInfo(request, status, headers, octets) : headers, options.headers),
         toTag: request.localTag,
         contentType: checkedReason(contentType),
-        body: typeof body === "string" ? ascii(body) : body,
+        body: octets,
         recordRoute,
       },
       request.address,
@@ -126,6 +127,19 @@ function asksForSips(message: Message): boolean {
   const { bytes } = message;
   const isRead = scanNameAddr(bytes, message.valueStart(record), message.valueEnd(record), uri);
   return isRead && isSipsAt(bytes, uri[ADDR_URI_START]!);
+}
+
+/** RFC 7616 s3.5: what proves to a user who has logged in that this server knows its secret too. */
+function withInfo(
+  { login }: IncomingRequest,
+  status: number,
+  headers: Uint8Array | undefined,
+  body: Uint8Array | undefined,
+): Uint8Array | undefined {
+  if (login === null || status < 200) return headers;
+  const info = body === undefined || login.headersFor === undefined ? login.headers : login.headersFor(body);
+  if (info === null) return headers;
+  return headers === undefined ? info : joinedLines(headers, info);
 }
 
 function joined(lines: Uint8Array | undefined, fields: HeaderFields | undefined): Uint8Array | undefined {

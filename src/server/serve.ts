@@ -86,7 +86,7 @@ export class Server {
       try {
         await this.#transports.listen(listenAt(address, advertise));
       } catch (error) {
-        this.#close();
+        await this.#close();
         const { code = "EUNKNOWN", message } = error as { code?: string; message: string };
         throw new ListenError(address.text, code, message);
       }
@@ -156,7 +156,7 @@ export class Server {
 
   /** Closes at once. */
   closeNow(): void {
-    this.#close();
+    this.#close().catch((err) => this.#log.error({ err }, "a part of the server could not be closed"));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -167,10 +167,11 @@ export class Server {
     this.#core.stopping = { status: 503, headers: ascii(`Retry-After: ${retryAfter}\r\n`) };
     const deadline = performance.now() + graceMs;
     while (!this.#closed && performance.now() < deadline && this.#core.isBusy()) await Bun.sleep(STOP_POLL_MS);
-    this.#close();
+    await this.#close();
   }
 
-  #close(): void {
+  /** @returns once the plugins are done */
+  async #close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     // Before the connections: a request whose connection is closed would go elsewhere.
@@ -178,7 +179,7 @@ export class Server {
     if (this.#interval !== null) clearInterval(this.#interval);
     this.#interval = null;
     this.#transports.close();
-    this.#core.closed();
+    await this.#core.closed();
     this.#log.debug({}, "closed");
   }
 }
@@ -195,7 +196,8 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const { limits = {}, log = consoleLog, software } = options;
   const { plugins = [] } = options;
   const own = [...plugins.map((plugin) => plugin.fallbacks), ...plugins.map((plugin) => plugin.handlers)];
-  const handlers: Handlers = Object.assign({}, ...own, given(options));
+  const unwrapped: Handlers = Object.assign({}, ...own, given(options));
+  const handlers = plugins.reduceRight((all, plugin) => plugin.wrap?.(all) ?? all, unwrapped);
   const clock: Clock = options.clock ?? systemClock;
   const transactions = limits.transactions ?? shareOfMemory(TRANSACTION_OCTETS, MIN_TRANSACTIONS, MAX_TRANSACTIONS);
   const dialogs = limits.dialogs ?? shareOfMemory(DIALOG_OCTETS, MIN_DIALOGS, MAX_DIALOGS);
@@ -237,8 +239,12 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const composer = new Composer(tokens, () => transports.ownHost);
   const client = new Client(core, composer);
   const { dialogs: standing, sender, alarms } = core;
-  for (const plugin of plugins) {
-    plugin.attach?.({ client, dialogs: standing, sender, composer, alarms, log, now: () => wheel.now });
+  const host = { client, dialogs: standing, sender, composer, alarms, wheel, tokens, log, now: () => wheel.now };
+  try {
+    for (const plugin of plugins) await plugin.attach?.(host);
+  } catch (error) {
+    await core.closed().catch(() => {});
+    throw error;
   }
   const server = new Server(core, endpoint, wheel, transports, client, log);
   await server.listen(wanted, options.advertise);
