@@ -2,10 +2,19 @@
 import type { CredentialsOption } from "../auth/client-credentials.ts";
 import { ascii } from "../message/bytes.ts";
 import { checkedReason, type HeaderFields, headerLines } from "../message/header-lines.ts";
+import { parseNameAddr } from "../message/name-addr.ts";
 import type { TokenSource } from "../message/token-source.ts";
 import { Uri } from "../message/uri.ts";
 import { type NextHop, nextHopOf } from "../resolve/target.ts";
-import type { HeaderWriter, RequestDraft } from "./outgoing-request.ts";
+import type { Flow, HeaderWriter, RequestDraft } from "./outgoing-request.ts";
+
+/** How a registered contact is reached: what a registrar's look-up gives of it. */
+export interface Reach {
+  /** The proxies that requests go by, as values of Route (RFC 3327); empty for none. */
+  readonly path: string;
+  /** The way that its registration came by, when it still stands: taken where there is no path (RFC 5626 s5.3). */
+  readonly flow: Flow | null;
+}
 
 /** What may be said of a request beside its method and URI. */
 export interface RequestOptions {
@@ -15,6 +24,8 @@ export interface RequestOptions {
   to?: string;
   /** A server that the request goes by, as a URI, such as `sip:proxy.example.com;transport=tcp`. */
   route?: string;
+  /** A binding of the registrar's, whose contact is the request's URI: it goes by the binding's path, or back over its flow. */
+  binding?: Reach;
   headers?: HeaderFields;
   body?: string | Uint8Array;
   /** Default `application/sdp`. */
@@ -27,6 +38,8 @@ export interface RequestOptions {
 export interface Composed {
   readonly draft: RequestDraft;
   readonly hop: NextHop;
+  /** The way that is there already and is taken first; null for none. */
+  readonly flow: Flow | null;
 }
 
 const TAG_LETTERS = 12;
@@ -51,15 +64,12 @@ export class Composer {
    * @throws TypeError for a URI or header that cannot stand in a request
    */
   compose(method: string, uri: string | Uri, options: RequestOptions, contact?: HeaderWriter): Composed {
-    const { headers = {}, body, contentType = "application/sdp", route } = options;
+    const { headers = {}, body, contentType = "application/sdp" } = options;
     const target = requestUri(uri);
-    const first = route === undefined ? null : looseRoute(route);
-    const hop = nextHopOf(first ?? target);
-    if (hop === null) throw new TypeError(`Nowhere to send a request to: ${route ?? target}`);
+    const { routes, hop, flow } = wayOf(target, options);
     for (const name of Object.keys(headers)) {
       if (OURS.has(name.toLowerCase())) throw new TypeError(`${name} is written by the server itself`);
     }
-    const routes: HeaderFields = first === null ? {} : { Route: `<${first}>` };
     const draft = {
       method,
       uri: target.toString(),
@@ -72,7 +82,7 @@ export class Composer {
       contentType: checkedReason(contentType),
       body: typeof body === "string" ? ascii(body) : body,
     };
-    return { draft, hop };
+    return { draft, hop, flow };
   }
 
   #token(letters: number): string {
@@ -85,6 +95,26 @@ function requestUri(given: string | Uri): Uri {
   const uri = typeof given === "string" ? Uri.parse(given) : given;
   if (uri === null) throw new TypeError(`Not a URI: ${given}`);
   return nextHopOf(uri) === null ? uri : uri.with({ headers: null });
+}
+
+/** Where a request goes, and the Route that it carries. @throws TypeError when that is nowhere */
+function wayOf(
+  target: Uri,
+  { route, binding }: RequestOptions,
+): { routes: HeaderFields; hop: NextHop; flow: Flow | null } {
+  if (binding !== undefined && binding.path !== "") {
+    const octets = ascii(binding.path);
+    const first = parseNameAddr(octets, 0, octets.length)?.value.uri ?? null;
+    const hop = first === null ? null : nextHopOf(first);
+    if (hop === null) throw new TypeError(`Nowhere to send a request to: ${binding.path}`);
+    return { routes: { Route: binding.path }, hop, flow: null };
+  }
+  const first = route === undefined ? null : looseRoute(route);
+  const hop = nextHopOf(first ?? target);
+  if (hop === null) throw new TypeError(`Nowhere to send a request to: ${route ?? target}`);
+  const flow = binding?.flow ?? null;
+  const isOpen = flow?.channel.isOpen === true;
+  return { routes: first === null ? {} : { Route: `<${first}>` }, hop, flow: isOpen ? flow : null };
 }
 
 /** A route as a loose one, without headers: no strict router is sent to on purpose (s16.12). */

@@ -24,7 +24,7 @@ export class Client {
   /** See `Server.request`. */
   request(method: string, uri: string | Uri, options: RequestOptions = {}): Promise<IncomingResponse> {
     checkMethod(method);
-    const { draft, hop } = this.#composer.compose(method, uri, options);
+    const { draft, hop, flow } = this.#composer.compose(method, uri, options);
     const { promise, resolve, reject } = Promise.withResolvers<IncomingResponse>();
     const user = {
       response(message: Message) {
@@ -32,7 +32,7 @@ export class Client {
       },
       failed: reject,
     };
-    this.#core.sender.send(draft, hop, null, user, contextOf(options));
+    this.#core.sender.send(draft, hop, flow, user, contextOf(options));
     return promise;
   }
 

@@ -18,7 +18,7 @@ import type { Acknowledgement } from "../outgoing/acknowledgement.ts";
 import { type AnswerChallenge, scopeOf } from "../outgoing/challenge-scope.ts";
 import type { Composer, RequestOptions } from "../outgoing/composer.ts";
 import { IncomingResponse } from "../outgoing/incoming-response.ts";
-import type { OutgoingRequest, RequestDraft, RequestUser } from "../outgoing/outgoing-request.ts";
+import type { Flow, OutgoingRequest, RequestDraft, RequestUser } from "../outgoing/outgoing-request.ts";
 import type { RequestContext } from "../outgoing/request-context.ts";
 import type { RequestFailed } from "../outgoing/request-failed.ts";
 import { type NextHop, nextHopOf } from "../resolve/target.ts";
@@ -124,7 +124,7 @@ export class OutgoingCall {
     this.answered.catch(() => {});
     this.#timer = core.sessionTimers?.offerFor(null) ?? null;
     const isSecure = isSips(uri) || isSips(options.route ?? "");
-    const { draft, hop } = composer.compose("INVITE", uri, { ...options, body: sdp }, (channel, peer) =>
+    const { draft, hop, flow } = composer.compose("INVITE", uri, { ...options, body: sdp }, (channel, peer) =>
       this.#withTimer(core.capabilities.contact(channel, peer, isSecure).forCall),
     );
     this.#alarm = core.alarms.set(timeout, () => {
@@ -137,7 +137,7 @@ export class OutgoingCall {
       this.#settle(cancelled());
       return;
     }
-    this.#request = this.#send(draft, hop);
+    this.#request = this.#send(draft, hop, flow);
     if (!this.#isSettled) signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
@@ -159,7 +159,7 @@ export class OutgoingCall {
     return highest + 1;
   }
 
-  #send(draft: RequestDraft, hop: NextHop): OutgoingRequest {
+  #send(draft: RequestDraft, hop: NextHop, flow: Flow | null = null): OutgoingRequest {
     let last = draft;
     const user: RequestUser = {
       response: (message, request) => this.#respond(message, request),
@@ -169,7 +169,7 @@ export class OutgoingCall {
       },
       failed: (failure) => this.#failed(failure, last),
     };
-    return this.#core.sender.send(draft, hop, null, user, this.#context);
+    return this.#core.sender.send(draft, hop, flow, user, this.#context);
   }
 
   /** A final response that is no 2xx ends the early dialogs (s13.2.2.3); another INVITE may make others, of the same tags. */
