@@ -12,7 +12,8 @@ import type { Answer } from "../server/arrival.ts";
 import { type Gruus, isTemporary } from "./gruus.ts";
 
 const NOT_SERVED: Answer = { status: 404, reason: "Domain Not Served Here" };
-const NO_AOR: Answer = { status: 404, reason: "To Names No Address-Of-Record" };
+/** RFC 4475 s3.3.4 */
+const NO_AOR: Answer = { status: 400, reason: "To Names No Address-Of-Record" };
 const NOT_OWNER: Answer = { status: 403, reason: "Not An Address Of This User" };
 /** What a canonical address-of-record begins with. */
 const SCHEME = 4;
