@@ -60,10 +60,9 @@ export class ClientSession {
     this.#ha1 = ha1For(credentials, challenge.algorithm, challenge.realm)!;
     this.#challenge = challenge;
     this.#credentials = credentials;
-    this.#rawNonce = challenge.rawNonce;
-    this.#count = 0;
     this.#key = null;
     this.isGood = true;
+    this.follow(challenge.rawNonce);
   }
 
   get challenge(): Challenge {
@@ -81,8 +80,9 @@ export class ClientSession {
 
   /** The server wants this nonce from now on (s3.5). */
   follow(rawNonce: string): void {
+    // Some give the same one to whoever asks in the same second: a count that began anew would look like a replay.
+    if (rawNonce !== this.#rawNonce) this.#count = 0;
     this.#rawNonce = rawNonce;
-    this.#count = 0;
   }
 
   /** Computes the credentials for a request. @param cnonce a fresh one */

@@ -79,7 +79,7 @@ export class Dialog implements RequestContext {
   answered: object | null = null;
   /** What the user of the dialog wants to be asked; set when the call is answered. */
   handlers: object | null = null;
-  /** How challenges to our requests in it are answered; null where nobody has said how, and none has been answered. */
+  /** @internal how challenges to our requests in it are answered; null where nobody has said how, and none has been answered */
   challenges: ChallengeScope | null = null;
   /** Whatever the user of the dialog keeps with it. */
   data: unknown = undefined;
@@ -161,12 +161,12 @@ export class Dialog implements RequestContext {
     return this.state !== DialogState.Terminated || this.holds > 0;
   }
 
-  /** Where its requests went so far. */
+  /** @internal where its requests went so far */
   get near(): Flow {
     return this;
   }
 
-  /** The CSeq number of our next request. */
+  /** @internal the CSeq number of our next request */
   nextCSeq(): number {
     return ++this.localCSeq;
   }

@@ -1,7 +1,9 @@
 /** Requests of ours outside dialogs that are challenged (RFC 3261 s22.2, s22.3; RFC 7616; RFC 8760). */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import fc from "fast-check";
 import type { RequestOptions, ServeOptions } from "../../src/index.ts";
 import { asks, type ChallengeShape, givenIn, isRight, onlyGiven, proxyAsks, REALM } from "../support/challenger.ts";
+import { DnsServer } from "../support/dns-server.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { failureOf } from "../support/request-failure.ts";
 import type { SipMessage } from "../support/sip-messages.ts";
@@ -582,6 +584,52 @@ describe("the next request", () => {
   });
 });
 
+test("several at once with the same nonce: each has a count of its own", async () => {
+  using all = await asking(({ message }) => (givenIn(message).length > 0 ? 200 : refused()));
+  await Promise.all(Array.from({ length: 10 }, () => all.ask()));
+  const counts = all.peer.requests.flatMap(({ message }) => givenIn(message).map(({ nc }) => Number.parseInt(nc!, 16)));
+  expect(counts.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 10 }, (_, at) => at + 1));
+});
+
+describe("a server with a second one beside it (RFC 3263)", () => {
+  /** The two, by a name. @param first what the better one does with a request that has credentials */
+  async function two(first: Reaction, over: "udp" | "tcp") {
+    const dns = await DnsServer.start();
+    const [one, other] = [
+      await SipServer.start(({ message }) => (givenIn(message).length > 0 ? first : refused())),
+      await SipServer.start(),
+    ];
+    dns.srv(`_sip._${over}.pair.test`, { target: "one.pair.test", port: one.port, priority: 1 });
+    dns.srv(`_sip._${over}.pair.test`, { target: "other.pair.test", port: other.port, priority: 2 });
+    dns.a("one.pair.test", "127.0.0.1").a("other.pair.test", "127.0.0.1");
+    const all = await asking([], { resolve: { nameservers: [dns.address] } });
+    return {
+      ...all,
+      one,
+      other,
+      asked: all.server.request("OPTIONS", `sip:bob@pair.test;transport=${over}`),
+      [Symbol.dispose]() {
+        for (const each of [all, one, other, dns]) each[Symbol.dispose]();
+      },
+    };
+  }
+
+  test("the request goes with its credentials to the one that has asked", async () => {
+    using all = await two(200, "udp");
+    expect((await all.asked).status).toBe(200);
+    expect([all.one.brief, all.other.brief]).toEqual([["udp OPTIONS", "udp OPTIONS"], []]);
+  });
+
+  test("which then breaks off: to the other one, with its credentials", async () => {
+    for (const reaction of ["close", 503] as const) {
+      using all = await two(reaction, "tcp");
+      expect((await all.asked).status).toBe(200);
+      const { message } = await all.other.request(0);
+      expect([message.cseq, isRight(onlyGiven(message), ALICE, message)]).toEqual([2, true]);
+    }
+  });
+});
+
 test("no secret stands in a log line or in what is sent", async () => {
   using all = await asking([refused({ algorithm: "SHA-256" }), refused({ stale: true }), refused({ nonce: "x" })]);
   for (let i = 0; i < 3; i++) await all.ask();
@@ -590,4 +638,67 @@ test("no secret stands in a log line or in what is sent", async () => {
   for (const secret of [ALICE.password, Buffer.from(ALICE.password).toString("latin1"), ...ha1]) {
     expect(seen).not.toContain(secret);
   }
+});
+
+/** Pieces that header values are made of. */
+const piece = fc.oneof(
+  fc.constantFrom(
+    "Digest ",
+    "Basic ",
+    ",",
+    " ",
+    "=",
+    '"',
+    "\\",
+    "realm=",
+    'realm="r"',
+    "nonce=",
+    'nonce="n"',
+    'qop="auth"',
+  ),
+  fc.constantFrom(
+    "algorithm=SHA-256",
+    "stale=true",
+    'opaque="',
+    "userhash=true",
+    'nextnonce="',
+    "\t",
+    "\xff",
+    ";",
+    "\r\n ",
+  ),
+  fc.string({ maxLength: 6 }).map((text) => text.replace(/[^ -~]/g, "")),
+);
+const value = fc.array(piece, { maxLength: 25 }).map((pieces) => pieces.join(""));
+const line = fc.tuple(
+  fc.constantFrom("WWW-Authenticate: ", "Proxy-Authenticate: ", "WWW-Authenticate: Digest ", "Authentication-Info: "),
+  value,
+);
+
+test("hostile challenges: three requests at most, each well formed, and the request comes to its end", async () => {
+  const many = Array.from({ length: 40 }, (_, at) => asks({ realm: `r${at}` }));
+  let headers: readonly string[] = [];
+  let status = 401;
+  using all = await asking(() => ({ status, headers }));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(line, { maxLength: 4 }),
+      fc.constantFrom(401, 407),
+      fc.boolean(),
+      async (lines, one, full) => {
+        status = one;
+        headers = [...lines.map(([name, text]) => name + text), ...(full ? many : [])];
+        const before = all.peer.requests.length;
+        expect((await all.ask()).status).toBe(one);
+        const sent = all.peer.requests.slice(before);
+        expect(sent.length).toBeLessThanOrEqual(3);
+        // Reading them throws where they are not what they should be.
+        for (const { message } of sent)
+          expect([...givenIn(message), ...givenIn(message, true)].length).toBeLessThan(32);
+        expect(sent.map(({ message }) => message.cseq)).toEqual(sent.map((_, at) => at + 1));
+      },
+    ),
+    { numRuns: 150 },
+  );
+  expect(all.log.lines.filter(({ level }) => level === "error")).toEqual([]);
 });
