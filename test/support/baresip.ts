@@ -83,6 +83,11 @@ export class Baresip implements AsyncDisposable {
     this.#command("accept", "");
   }
 
+  /** Adds an account, as its file of accounts has them; one with a `regint` registers. */
+  addAccount(account: string): void {
+    this.#command("uanew", account);
+  }
+
   /** Takes the call off hold again. */
   resume(): void {
     this.#command("resume", "");
