@@ -84,10 +84,10 @@ export class Challenges {
     return this.#sessions.length > 0;
   }
 
-  /** Whether another challenge may be answered. */
-  get isOpen(): boolean {
+  /** Whether there is anything to answer a challenge with. */
+  get isEquipped(): boolean {
     const { auth } = this.#context?.challenges ?? {};
-    return this.#tries > 0 && !this.#isByHand && (auth !== undefined || this.#sources.length > 0);
+    return !this.#isByHand && (auth !== undefined || this.#sources.length > 0);
   }
 
   /**
@@ -96,8 +96,11 @@ export class Challenges {
    * @returns whether the request is to be sent again. Throws or rejects where a function of the user's does
    */
   answer(response: Message): boolean | Promise<boolean> {
-    this.#tries--;
     const { auth } = this.#context?.challenges ?? {};
+    if (this.#tries-- === 0) {
+      if (auth === undefined) this.#authenticator.counters.unanswered++;
+      return false;
+    }
     if (auth !== undefined) return this.#ask(auth, response);
     const asked = {
       response,

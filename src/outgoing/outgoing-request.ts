@@ -228,7 +228,7 @@ export class OutgoingRequest {
     if (!this.#isWanted || this.#cancel !== "no") return false;
     const way = { hop: this.hop, flow: this.#way };
     this.#challenges ??= new Challenges(this.#sender.authenticator, this.#draft, this.#context, way);
-    if (!this.#challenges.isOpen) return false;
+    if (!this.#challenges.isEquipped) return false;
     const kept = message.keep();
     let isAnswered: boolean | Promise<boolean>;
     try {

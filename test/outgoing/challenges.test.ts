@@ -296,6 +296,7 @@ describe("tries", () => {
     using all = await asking(() => refused({ nonce: `${Math.random()}`, stale: true }));
     expect((await all.ask()).status).toBe(401);
     expect(all.peer.requests).toHaveLength(3);
+    expect(all.server.stats()).toMatchObject({ challengesAnswered: 2, challengesUnanswered: 1 });
   });
 
   test("a remembered nonce that is too old without anybody saying so: answered anew, once", async () => {
