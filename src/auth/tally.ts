@@ -92,9 +92,9 @@ export class Tally {
     return slowed <= 0 ? 0 : Math.min(firstDelay * 2 ** Math.min(slowed - 1, 30), longestDelay);
   }
 
-  /** Forgets the failures of a key that is not shut out. */
+  /** Forgets the failures of a key. */
   forget(key: string): void {
-    if (this.#entries.size > 0 && this.#entries.get(key)?.lockedUntil === 0) this.#entries.delete(key);
+    if (this.#entries.size > 0) this.#entries.delete(key);
   }
 
   #entryOf(key: string, now: number): Failures {

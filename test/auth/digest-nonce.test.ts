@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { digest } from "../../src/auth/digest.ts";
 import type { DigestOptions, Verdict } from "../../src/auth/digest-options.ts";
+import { Scanner } from "../../src/message/scanner.ts";
 import {
   challengesOf,
   credentials,
@@ -82,7 +83,7 @@ describe("a nonce", () => {
   test("of another realm is not ours, whoever signed it", () => {
     const nonceSecret = "sixteen octets at least";
     const here = server({ nonceSecret });
-    const there = server({ nonceSecret, realm: "elsewhere.net" });
+    const there = server({ nonceSecret, realm: "example.org" });
     expect(outcome(here.check(credentials({ ...here.login(), nonce: there.login().nonce })))).toBe("stale");
   });
 
@@ -253,6 +254,17 @@ describe("a request that waits for its user", () => {
     const mine = credentials(login());
     const verdicts = await Promise.all([1, 2].map(() => auth.check(request(mine), ADDRESS, "uas")));
     expect(verdicts.map(outcome)).toEqual(["allowed", "stale"]);
+  });
+
+  test("is kept, though the scanner's message is overwritten by the next one", async () => {
+    const found = Promise.withResolvers<{ password: string }>();
+    const { auth, login } = server({ users: () => found.promise });
+    const mine = request(credentials(login()));
+    const scanner = new Scanner();
+    const verdict = auth.check(scanner.scanDatagram(mine.bytes), ADDRESS, "uas");
+    scanner.scanDatagram(request([], { method: "OPTIONS", uri: "sip:elsewhere.net" }).bytes);
+    found.resolve({ password: "secret" });
+    expect(await verdict).toMatchObject({ isAllowed: true });
   });
 
   test("is not mixed up with those that are judged meanwhile", async () => {

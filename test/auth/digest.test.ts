@@ -291,6 +291,41 @@ describe("wrong credentials", () => {
   });
 });
 
+describe("malformed credentials", () => {
+  test("get 400 with a reason that names the first fault, and are no failure", () => {
+    const { auth, check, login } = server();
+    const reasonOf = (...values: string[]) => {
+      const verdict = denied(check(values));
+      expect([verdict.status, verdict.headers]).toEqual([400, undefined]);
+      return verdict.reason;
+    };
+    expect(reasonOf("Digest")).toBe("Malformed Authorization");
+    expect(reasonOf(credentials(login, { nonce: undefined }))).toBe("Missing nonce In Authorization");
+    expect(reasonOf(credentials(login, { realm: undefined }))).toBe("Missing realm In Authorization");
+    expect(reasonOf(credentials(login, { qop: "auth-conf" }))).toBe("Unknown qop In Authorization");
+    expect(reasonOf(credentials(login, { username: undefined, "username*": "a" }))).toBe(
+      "Malformed username* In Authorization",
+    );
+    expect(reasonOf(credentials(login, { response: `"${"a".repeat(64)}"` }))).toBe(
+      "Malformed response In Authorization",
+    );
+    const sha = { ...login, algorithm: "SHA-256" };
+    expect(reasonOf(credentials(sha, { response: `"${"a".repeat(32)}"` }))).toBe("Malformed response In Authorization");
+    expect(reasonOf(`Digest realm="${REALM}", nc=1, nc=2`, "Digest")).toBe("Repeated nc In Authorization");
+    const atProxy = request(credentials(login, { nc: undefined }), { role: "proxy" });
+    expect(denied(auth.check(atProxy, ADDRESS, "proxy")).reason).toBe("Missing nc In Proxy-Authorization");
+    expect(auth.counters).toMatchObject({ malformed: 9, rejected: 0, challenged: 1 });
+  });
+
+  test("with an empty nonce or response are those of a client not challenged yet (RFC 8760 s2.7)", () => {
+    const { auth, check, login } = server();
+    for (const changes of [{ nonce: '""', response: '""' }, { response: '""' }, { nonce: '""' }]) {
+      expect(outcome(check(credentials(login, changes)))).toBe("401");
+    }
+    expect(auth.counters).toMatchObject({ malformed: 0, rejected: 0, challenged: 4 });
+  });
+});
+
 describe("the uri (RFC 7616 s3.4.6, RFC 8760 s2.6)", () => {
   function checked(uri: string, requestUri: string): string {
     const { check, login } = server();

@@ -32,6 +32,18 @@ describe("users in memory", () => {
     expect(digest({ realm: REALM, users: { find: "f" } }).realm).toBe(REALM);
   });
 
+  test("may be those of several realms at once", () => {
+    const users = usersOf({ alice: "secret" });
+    const realms = [REALM, "elsewhere.net"].map((realm) => ({ realm, auth: digest({ realm, users }) }));
+    for (const nc of [1, 2]) {
+      for (const { realm, auth } of realms) {
+        const { nonce } = challengesOf(now(auth.check(request(), ADDRESS, "uas")))[0]! as { nonce: string };
+        const value = credentials({ username: "alice", password: "secret", nonce, realm, nc });
+        expect(now(auth.check(request(value), ADDRESS, "uas")).isAllowed).toBe(true);
+      }
+    }
+  });
+
   test("are found by the hash of their name in a realm", () => {
     const users = usersOf({ alice: "secret", bob: { password: "b", realm: "elsewhere.net" } });
     const hash = (name: string, realm: string) => Bun.SHA256.hash(`${name}:${realm}`, "hex");
