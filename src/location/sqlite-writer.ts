@@ -1,0 +1,191 @@
+/**
+ * The thread that writes the file of the SQLite store, so that neither a commit nor the disk ever holds the server's.
+ * `sqlite-store.ts` starts it and talks to it by the messages below.
+ */
+import { type Batch, memoryOf } from "./sqlite-batch.ts";
+import { type Removal, SqliteFile } from "./sqlite-file.ts";
+import { openFile, reasonOf } from "./sqlite-schema.ts";
+
+/** How a commit reaches the disk: `full` waits for it, `normal` leaves it to the system and to the next {@link SYNC_MS}. */
+export type SyncMode = "normal" | "full";
+
+/** What the writer is told. One batch at a time. */
+export type ToWriter =
+  /** `now`: milliseconds since 1970 by the server's clock, which no change of the system's moves. */
+  | { readonly kind: "open"; readonly file: string; readonly sync: SyncMode; readonly now: number }
+  | { readonly kind: "batch"; readonly batch: Batch }
+  | { readonly kind: "secret"; readonly name: string; readonly octets: Uint8Array }
+  | { readonly kind: "close" };
+
+/** What it answers. */
+export type FromWriter =
+  | { readonly kind: "opened" }
+  | { readonly kind: "refused"; readonly reason: string }
+  /** The batch is written; its memory comes back. */
+  | { readonly kind: "written"; readonly batch: Batch }
+  /** It is not, and is tried again by and by. */
+  | { readonly kind: "failed"; readonly reason: string }
+  /** What is done beside batches does not work, or does again. */
+  | { readonly kind: "upkeep"; readonly reason: string | null }
+  | { readonly kind: "removed"; readonly removals: readonly Removal[] }
+  | { readonly kind: "secret"; readonly name: string; readonly reason: string | null }
+  /** @property isWritten whether no batch was left over */
+  | { readonly kind: "closed"; readonly isWritten: boolean };
+
+/** How often a batch that could not be written is tried again, and what runs beside batches is looked after. */
+const TICK_MS = 1000;
+/** How often at least what was written is brought to the disk. */
+const SYNC_MS = 10_000;
+/** The journal is folded once it holds so many lives, or its oldest is so old. */
+const FOLD_LIVES = 65_536;
+const FOLD_MS = 60_000;
+/** A row is deleted so long after it has expired by the rows: longer than the journal can hold a refresh of it back. */
+const SWEEP_AFTER_MS = 3 * FOLD_MS;
+/** 16 MiB of pages: what the log grows to before it is brought into the file, whatever the time. */
+const CHECKPOINT_PAGES = 4096;
+/** The widest that the log's file stays. */
+const LOG_LIMIT = 64 * 1024 * 1024;
+/** KiB of pages in memory: the lives of a million bindings. */
+const CACHE_KIB = 32 * 1024;
+
+declare const self: Worker;
+
+class Writer {
+  readonly #file: SqliteFile;
+  /** Milliseconds from `performance.now()` to the server's time. */
+  readonly #epoch: number;
+  readonly #timer: Timer;
+  /** A batch that could not be written yet. */
+  #held: Batch | null = null;
+  #version = -1;
+  #isDirty = false;
+  #synced = 0;
+  /** When the journal's oldest life came; 0 while it is empty. */
+  #journalSince = 0;
+  #hasTrouble = false;
+
+  /** @throws StoreError or what SQLite throws */
+  constructor({ file, sync, now }: Extract<ToWriter, { kind: "open" }>) {
+    const db = openFile(file, false);
+    db.run(`PRAGMA synchronous = ${sync}`);
+    db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
+    db.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
+    db.run(`PRAGMA journal_size_limit = ${LOG_LIMIT}`);
+    this.#file = new SqliteFile(db);
+    this.#epoch = now - performance.now();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  write(batch: Batch): void {
+    this.#held = batch;
+    try {
+      this.#file.apply(batch);
+    } catch (error) {
+      post({ kind: "failed", reason: reasonOf(error) });
+      return;
+    }
+    this.#held = null;
+    this.#isDirty = true;
+    if (this.#journalSince === 0 && this.#file.journaled > 0) this.#journalSince = performance.now();
+    post({ kind: "written", batch }, memoryOf(batch));
+    // What does not work waits for the next tick.
+    if (this.#hasTrouble) return;
+    this.#upkeep(() => {
+      if (this.#file.journaled >= FOLD_LIVES) this.#fold();
+      this.#readRemovals();
+    });
+  }
+
+  secret(name: string, octets: Uint8Array): void {
+    try {
+      this.#file.putSecret(name, octets);
+      post({ kind: "secret", name, reason: null });
+    } catch (error) {
+      post({ kind: "secret", name, reason: reasonOf(error) });
+    }
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    if (this.#held !== null) this.write(this.#held);
+    const isWritten = this.#held === null;
+    this.#upkeep(() => {
+      if (isWritten) this.#file.fold();
+      this.#file.checkpoint(true);
+    });
+    this.#file.close();
+    post({ kind: "closed", isWritten });
+  }
+
+  #tick(): void {
+    if (this.#held !== null) {
+      this.write(this.#held);
+      return;
+    }
+    this.#upkeep(() => {
+      this.#readRemovals();
+      const now = performance.now();
+      const isLate = this.#hasTrouble || (this.#journalSince !== 0 && now - this.#journalSince >= FOLD_MS);
+      if (isLate && this.#file.journaled > 0) this.#fold();
+      this.#file.sweep(Math.floor((this.#epoch + now - SWEEP_AFTER_MS) / 1000));
+      if (this.#isDirty && (this.#hasTrouble || now - this.#synced >= SYNC_MS)) {
+        this.#file.checkpoint();
+        this.#isDirty = false;
+        this.#synced = now;
+      }
+    });
+  }
+
+  #fold(): void {
+    this.#file.fold();
+    this.#journalSince = 0;
+  }
+
+  #readRemovals(): void {
+    const { version } = this.#file;
+    if (version === this.#version) return;
+    const removals = this.#file.takeRemovals();
+    this.#version = version;
+    if (removals.length > 0) post({ kind: "removed", removals });
+  }
+
+  /** Does what can wait; says it once when it fails, and once when it works again. */
+  #upkeep(work: () => void): void {
+    try {
+      work();
+      if (this.#hasTrouble) post({ kind: "upkeep", reason: null });
+      this.#hasTrouble = false;
+    } catch (error) {
+      if (!this.#hasTrouble) post({ kind: "upkeep", reason: reasonOf(error) });
+      this.#hasTrouble = true;
+    }
+  }
+}
+
+function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
+  self.postMessage(message, transfer);
+}
+
+let writer: Writer | null = null;
+
+self.onmessage = ({ data }: MessageEvent<ToWriter>) => {
+  switch (data.kind) {
+    case "open":
+      try {
+        writer = new Writer(data);
+        post({ kind: "opened" });
+      } catch (error) {
+        post({ kind: "refused", reason: error instanceof Error ? reasonOf(error) : String(error) });
+      }
+      break;
+    case "batch":
+      writer?.write(data.batch);
+      break;
+    case "secret":
+      writer?.secret(data.name, data.octets);
+      break;
+    case "close":
+      writer?.close();
+      break;
+  }
+};
