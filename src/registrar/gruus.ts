@@ -2,9 +2,10 @@
  * Globally routable user agent URIs (RFC 5627): public ones are the address-of-record with the instance in `gr`, temporary
  * ones are made anew for each REGISTER and tell nobody whose they are.
  *
- * A temporary GRUU's user is sixteen octets that only this server can read: a handle of eight, four of chance, four zeros
- * that prove it was made here, encrypted as one block. The handle is made of address-of-record, instance and Call-ID, so all
- * that were made for one registration lead to it, and to nothing once the instance registers with another Call-ID (s5.1).
+ * A temporary GRUU's user is sixteen octets that only this server can read: a handle of eight, a count of four, four zeros
+ * that prove it was made here, encrypted as one block. The handle is made of address-of-record, instance and Call-ID, so it
+ * is the same after a restart. An instance has one for each Call-ID that its flows were registered with; all but the last
+ * are forgotten once it registers again with another one (s5.1), and all with its last binding (s5.3).
  */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import type { Location } from "../location/location.ts";
@@ -17,7 +18,7 @@ import { Uri } from "../message/uri.ts";
 const CIPHER = "aes-128-ecb";
 const BLOCK = 16;
 const HANDLE = 8;
-const CHANCE = 4;
+const ZEROS_AT = 12;
 const MARK = "tgruu.";
 const MARK_OCTETS = ascii(MARK);
 
@@ -28,13 +29,30 @@ export interface GruuTarget {
   readonly instance: string;
 }
 
+/** A user agent that understands GRUUs, with what it has registered for one address-of-record. */
+interface Agent {
+  readonly key: string;
+  /** Its bindings, the one registered last at the end, and by which handle each was. */
+  readonly bindings: Map<number, string>;
+  /** What its temporary GRUUs may have in them. */
+  readonly handles: Set<string>;
+  /** What they are made with now. */
+  handle: string;
+  /** The one made last, and in which answer. */
+  made: string;
+  answer: number;
+}
+
 export class Gruus {
   readonly #location: Location;
   readonly #key: Uint8Array;
   readonly #hashKey: Uint8Array;
-  /** The bindings whose temporary GRUUs have this handle. */
-  readonly #byHandle = new Map<string, Set<number>>();
-  readonly #handleOf = new Map<number, string>();
+  readonly #agents = new Map<string, Agent>();
+  readonly #byHandle = new Map<string, Agent>();
+  readonly #bySlot = new Map<number, Agent>();
+  /** Of those made, so that no two are the same. */
+  #count = randomBytes(4).readUInt32BE();
+  #answer = 0;
 
   /** @param secret 32 octets; the same ones read what was made with them before */
   constructor(location: Location, secret: Uint8Array) {
@@ -43,40 +61,85 @@ export class Gruus {
     this.#hashKey = secret.slice(BLOCK);
   }
 
+  /** User agents that have a temporary GRUU. */
+  get size(): number {
+    return this.#agents.size;
+  }
+
+  /** Takes in what a store held, in the order in which it was registered. */
+  load(): void {
+    const location = this.#location;
+    const slots: number[] = [];
+    for (let slot = 0; slot < location.used; slot++) {
+      if (location.expires(slot) > 0 && location.flags(slot) & BindingFlag.Gruu) slots.push(slot);
+    }
+    slots.sort((a, b) => location.updated(a) - location.updated(b) || location.id(a) - location.id(b));
+    for (const slot of slots) this.bound(slot);
+  }
+
   /** A binding was made or changed. */
   bound(slot: number): void {
-    if (!(this.#location.flags(slot) & BindingFlag.Gruu)) {
-      if (this.#handleOf.size > 0) this.unbound(slot);
+    const location = this.#location;
+    if (!(location.flags(slot) & BindingFlag.Gruu)) {
+      if (this.#bySlot.size > 0) this.unbound(slot);
       return;
     }
-    const handle = this.#handle(slot);
-    if (this.#handleOf.get(slot) === handle) return;
-    this.unbound(slot);
-    this.#handleOf.set(slot, handle);
-    const slots = this.#byHandle.get(handle);
-    if (slots === undefined) this.#byHandle.set(handle, new Set([slot]));
-    else slots.add(slot);
+    const key = `${location.aorOf(slot)} ${location.instance(slot)}`;
+    const handle = this.#handle(key, location.text(slot, Section.CallId));
+    if (this.#bySlot.has(slot) && this.#bySlot.get(slot)!.key !== key) this.unbound(slot);
+    const agent = this.#agents.get(key) ?? this.#open(key);
+    // s5.1: a flow is compared with itself, another binding with the one registered last.
+    const before = agent.bindings.get(slot);
+    const last = location.regId(slot) > 0 ? before : [...agent.bindings.values()].at(-1);
+    if (last !== undefined && last !== handle) this.#forget(agent);
+    agent.bindings.delete(slot);
+    agent.bindings.set(slot, handle);
+    this.#bySlot.set(slot, agent);
+    agent.handles.add(handle);
+    agent.handle = handle;
+    this.#byHandle.set(handle, agent);
   }
 
   /** A binding is about to go. */
   unbound(slot: number): void {
-    const handle = this.#handleOf.get(slot);
-    if (handle === undefined) return;
-    this.#handleOf.delete(slot);
-    const slots = this.#byHandle.get(handle)!;
-    slots.delete(slot);
-    if (slots.size === 0) this.#byHandle.delete(handle);
+    const agent = this.#bySlot.get(slot);
+    if (agent === undefined) return;
+    this.#bySlot.delete(slot);
+    agent.bindings.delete(slot);
+    if (agent.bindings.size > 0) return;
+    this.#forget(agent);
+    this.#agents.delete(agent.key);
   }
 
-  /** The Contact parameters of a binding whose client understands GRUUs (s5.2). */
+  #open(key: string): Agent {
+    const agent = { key, bindings: new Map(), handles: new Set<string>(), handle: "", made: "", answer: -1 };
+    this.#agents.set(key, agent);
+    return agent;
+  }
+
+  /** No temporary GRUU that was made for it is one any more. */
+  #forget(agent: Agent): void {
+    for (const handle of agent.handles) this.#byHandle.delete(handle);
+    agent.handles.clear();
+  }
+
+  /** An answer begins: its temporary GRUUs are new ones, one for each instance (s5.2). */
+  begin(): void {
+    this.#answer++;
+  }
+
+  /** The Contact parameters of a binding whose client understands GRUUs (s5.2); empty where it cannot have any. */
   params(slot: number): string {
     const location = this.#location;
-    const aor = location.aorOf(slot);
+    const agent = this.#bySlot.get(slot);
+    const open = Uri.parse(location.aorOf(slot));
+    if (agent === undefined || open === null || open.scheme !== "sip") return "";
+    if (agent.answer !== this.#answer) {
+      agent.made = this.#temporary(agent.handle);
+      agent.answer = this.#answer;
+    }
     const gr = location.instance(slot).slice(1, -1);
-    const open = Uri.parse(aor);
-    if (open === null || open.scheme !== "sip") return "";
-    const temporary = `${MARK}${this.#temporary(slot)}`;
-    return `;pub-gruu="${open.with({ params: { gr } })}";temp-gruu="sip:${temporary}@${open.host};gr"`;
+    return `;pub-gruu="${open.with({ params: { gr } })}";temp-gruu="sip:${agent.made}@${open.host};gr"`;
   }
 
   /** What a URI leads to when it is a GRUU made here; null when it is none, or leads nowhere any more. */
@@ -84,36 +147,33 @@ export class Gruus {
     const gr = uri.params.get("gr");
     if (gr === undefined) return null;
     if (gr !== "") return { aor: aorOf(uri) ?? "", instance: `<${gr}>` };
-    const slot = this.#slotOf(uri.rawUser ?? "");
-    if (slot < 0) return null;
-    return { aor: this.#location.aorOf(slot), instance: this.#location.instance(slot) };
+    const agent = this.#agentOf(uri.rawUser ?? "");
+    if (agent === undefined) return null;
+    const [slot] = agent.bindings.keys();
+    return { aor: this.#location.aorOf(slot!), instance: this.#location.instance(slot!) };
   }
 
-  #temporary(slot: number): string {
+  #temporary(handle: string): string {
     const block = Buffer.alloc(BLOCK);
-    block.write(this.#handleOf.get(slot) ?? this.#handle(slot), "latin1");
-    randomBytes(CHANCE).copy(block, HANDLE);
+    block.write(handle, "latin1");
+    this.#count = (this.#count + 1) >>> 0;
+    block.writeUInt32BE(this.#count, HANDLE);
     const cipher = createCipheriv(CIPHER, this.#key, null).setAutoPadding(false);
-    return Buffer.concat([cipher.update(block), cipher.final()]).toString("base64url");
+    return MARK + Buffer.concat([cipher.update(block), cipher.final()]).toString("base64url");
   }
 
-  #slotOf(user: string): number {
-    if (!user.startsWith(MARK)) return -1;
+  #agentOf(user: string): Agent | undefined {
+    if (!user.startsWith(MARK)) return undefined;
     const octets = Buffer.from(user.slice(MARK.length), "base64url");
-    if (octets.length !== BLOCK) return -1;
+    if (octets.length !== BLOCK) return undefined;
     const cipher = createDecipheriv(CIPHER, this.#key, null).setAutoPadding(false);
     const block = Buffer.concat([cipher.update(octets), cipher.final()]);
-    if (block.readUInt32BE(HANDLE + CHANCE) !== 0) return -1;
-    const [slot = -1] = this.#byHandle.get(block.toString("latin1", 0, HANDLE)) ?? [];
-    return slot;
+    if (block.readUInt32BE(ZEROS_AT) !== 0) return undefined;
+    return this.#byHandle.get(block.toString("latin1", 0, HANDLE));
   }
 
-  #handle(slot: number): string {
-    const location = this.#location;
-    const hash = createHash("sha256").update(this.#hashKey);
-    for (const text of [location.aorOf(slot), location.instance(slot), location.text(slot, Section.CallId)]) {
-      hash.update(`${text.length} ${text}`);
-    }
+  #handle(key: string, callId: string): string {
+    const hash = createHash("sha256").update(this.#hashKey).update(`${key.length} ${key}${callId}`, "latin1");
     return hash.digest().toString("latin1", 0, HANDLE);
   }
 }

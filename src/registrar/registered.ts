@@ -75,6 +75,7 @@ export class Registered {
     // A Path line may grow by a space and an octet of its end.
     this.#rest = 1024 + this.#serviceRoute.length + (more?.length ?? 0) + 2 * message.bytes.length;
     let start = arena.open(this.#rest);
+    this.#gruus.begin();
     const wantsGruu = message.first(Header.Supported) !== 0 && hasToken(message, Header.Supported, GRUU);
     for (let slot = aor < 0 ? -1 : location.first(aor); slot >= 0; slot = location.next(slot)) {
       start = this.#contact(slot, start, wantsGruu);

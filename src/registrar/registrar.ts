@@ -52,6 +52,8 @@ interface Rooms {
   readonly keepAlive: KeepAlive;
 }
 
+/** Seconds that can be added to the time and still be kept in 32 bits, for some decades to come. */
+const LONGEST_EXPIRES = 2 ** 30;
 /** The timers of so many have numbers of their own. */
 const MOST_BINDINGS = 2 ** 24 - 1;
 const NOT_WRITTEN: Answer = { status: 503, reason: "Bindings Cannot Be Stored" };
@@ -117,7 +119,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
         flowOf: (slot) => this.#flowOf(slot),
       }),
     };
-    for (let slot = 0; slot < location.used; slot++) if (location.expires(slot) > 0) gruus.bound(slot);
+    gruus.load();
   }
 
   /** @internal */
@@ -320,8 +322,9 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
 function checked(settings: RegistrarSettings): RegistrarSettings {
   const { minExpires, maxExpires, defaultExpires, maxContacts, maxBindings, keepAliveInterval, serviceRoute } =
     settings;
-  if (!(minExpires >= 1 && minExpires <= defaultExpires && defaultExpires <= maxExpires)) {
-    throw new RangeError("minExpires, defaultExpires and maxExpires must be in this order, from 1");
+  const isInOrder = minExpires >= 1 && minExpires <= defaultExpires && defaultExpires <= maxExpires;
+  if (!(isInOrder && maxExpires <= LONGEST_EXPIRES)) {
+    throw new RangeError(`minExpires, defaultExpires and maxExpires must be in this order, 1 to ${LONGEST_EXPIRES}`);
   }
   if (!(maxContacts >= 1 && maxContacts <= 64)) throw new RangeError("maxContacts must be 1 to 64");
   if (!(maxBindings >= 1 && maxBindings <= MOST_BINDINGS)) {

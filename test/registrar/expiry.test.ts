@@ -123,6 +123,7 @@ test("bounds that cannot be are refused at once", () => {
     { minExpires: 100, defaultExpires: 90 },
     { defaultExpires: 8000, maxExpires: 7200 },
     { minExpires: Number.NaN },
+    { maxExpires: 2 ** 31 },
     { maxContacts: 0 },
     { maxContacts: 65 },
     { maxBindings: 0 },

@@ -1,7 +1,7 @@
 /** The REGISTERs of RFC 4475 and RFC 5118, each to a registrar that has seen nothing else. */
 import { describe, expect, test } from "bun:test";
 import { digest } from "../../src/auth/digest.ts";
-import { type Binding, type RegistrarOptions, type ServeOptions } from "../../src/index.ts";
+import type { Binding, RegistrarOptions, ServeOptions } from "../../src/index.ts";
 import { expectCopiedFields } from "../support/copied-fields.ts";
 import { DatagramClient } from "../support/datagram-client.ts";
 import { exchange } from "../support/exchange.ts";
