@@ -58,6 +58,11 @@ export class FileUsers implements UserSource {
     return this.#users.algorithms;
   }
 
+  /** Whether there is anybody who can log in to a realm, as the file was read last. */
+  hasRealm(realm: string): boolean {
+    return this.#users.hasRealm(realm);
+  }
+
   find(name: string, realm: string): FoundUser | null {
     this.#look();
     return this.#users.find(name, realm);
@@ -72,9 +77,12 @@ export class FileUsers implements UserSource {
     const now = this.#now();
     if (now < this.#lookAt) return;
     this.#lookAt = now + LOOK_EVERY;
-    const version = versionOf(this.#path);
-    if (version === this.#version) return;
-    this.#version = version;
+    if (versionOf(this.#path) !== this.#version) this.reload();
+  }
+
+  /** Reads the file now, whether it has changed or not. What is wrong with it is logged, and changes nothing. */
+  reload(): void {
+    this.#version = versionOf(this.#path);
     try {
       this.#users = this.#read();
       this.#log?.info({ path: this.#path }, "users were read again");

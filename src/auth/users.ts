@@ -141,6 +141,11 @@ export class UserTable implements UserSource {
     return table;
   }
 
+  /** Whether there is anybody who can log in to a realm. */
+  hasRealm(realm: string): boolean {
+    return this.#ofAny.size > 0 || this.#ofRealm.has(realm);
+  }
+
   find(name: string, realm: string): FoundUser | null {
     return this.#ofRealm.get(realm)?.get(name) ?? this.#ofAny.get(name) ?? null;
   }

@@ -80,6 +80,22 @@ describe("users of a file", () => {
     expect(log).toHaveLength(1);
   });
 
+  test("are read again at once when somebody says so, whatever the file's time, and kept when it is wrong", () => {
+    const path = newPath(".json");
+    const { now: time } = clock();
+    const log: string[] = [];
+    const note = (_fields: object, message: string) => log.push(message);
+    writeFileSync(path, '{"alice": "secret"}');
+    const users = fileUsers({ path, now: time, log: { info: note, warn: note } });
+    replace(path, '{"bob": "other"}');
+    users.reload();
+    expect([users.find("alice", REALM), users.find("bob", REALM)?.name]).toEqual([null, "bob"]);
+    writeFileSync(path, "{");
+    users.reload();
+    expect(users.find("bob", REALM)?.name).toBe("bob");
+    expect(log).toEqual(["users were read again", "users cannot be read again: those from before are kept"]);
+  });
+
   test("what is offered changes with it", () => {
     const path = newPath("");
     const { now: time, pass } = clock();
