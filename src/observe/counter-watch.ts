@@ -3,7 +3,7 @@
  * move, and while they keep moving one line each few seconds.
  */
 
-/** The counters of `server.stats()` that are watched. */
+/** The counters of `server.stats()` that are watched, and those of a registrar and of logins. */
 const WATCHED = [
   "rejected",
   "malformed",
@@ -15,6 +15,10 @@ const WATCHED = [
   "messageTimeouts",
   "writeOverflows",
   "undeliverable",
+  "registersRefused",
+  "registersNotStored",
+  "loginsFailed",
+  "loginsRefused",
 ] as const;
 
 /** Where the watch gets its numbers and where it reports. */

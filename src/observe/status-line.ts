@@ -11,7 +11,8 @@ export interface Snapshot {
 
 /**
  * Calls and messages a second between two snapshots; the rest as of the later one. Messages are those received and
- * those sent; retransmissions likewise, and rejects, are counted since the start.
+ * those sent; retransmissions likewise, and rejects, are counted since the start. A registrar tells of REGISTERs a second
+ * and of bindings, in the place of calls and dialogs.
  * @param columns the width of the terminal. A narrow one gets short names, and the text is always shorter than it.
  */
 export function statusText(before: Snapshot, now: Snapshot, columns: number): string {
@@ -21,10 +22,11 @@ export function statusText(before: Snapshot, now: Snapshot, columns: number): st
     const growth = names.reduce((sum, name) => sum + (now.stats[name] ?? 0) - (before.stats[name] ?? 0), 0);
     return Math.round(Math.max(growth, 0) / seconds);
   };
+  const isRegistrar = now.stats.bindings !== undefined;
   const parts: [long: string, short: string, value: number][] = [
-    ["calls/s", "call/s", rate("callsStarted")],
+    isRegistrar ? ["registers/s", "reg/s", rate("registers")] : ["calls/s", "call/s", rate("callsStarted")],
     ["messages/s", "msg/s", rate("messagesReceived", "messagesSent")],
-    ["dialogs", "dlg", total("dialogs")],
+    isRegistrar ? ["bindings", "bind", total("bindings")] : ["dialogs", "dlg", total("dialogs")],
     ["transactions", "trans", total("transactions")],
     ["retransmissions", "retr", total("retransmissionsSent", "retransmissionsReceived")],
     ["rejects", "rej", total("rejected")],

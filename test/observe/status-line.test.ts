@@ -42,6 +42,17 @@ describe("the status line", () => {
     expect(statusText(before, after, 80)).toBe("call/s 40.0k msg/s 280k dlg 1234 trans 80.1k retr 12 rej 7 212 MB");
   });
 
+  test("of a registrar tells of REGISTERs and bindings", () => {
+    const registering = (snap: Snapshot, registers: number, bindings: number) =>
+      snapshot(snap.at, { ...snap.stats, registers, bindings }, snap.memory);
+    const text = (columns: number) =>
+      statusText(registering(before, 100, 5), registering(after, 24_100, 91_000), columns);
+    expect(text(200)).toBe(
+      "registers/s 12,000  messages/s 280,000  bindings 91,000  transactions 80,112  retransmissions 12  rejects 7  memory 212 MB",
+    );
+    expect(text(80)).toBe("reg/s 12.0k msg/s 280k bind 91.0k trans 80.1k retr 12 rej 7 212 MB");
+  });
+
   test("no time between the snapshots and no counters is no trouble", () => {
     expect(statusText(snapshot(5, {}), snapshot(5, {}), 200)).toStartWith("calls/s 0  messages/s 0  dialogs 0");
   });
