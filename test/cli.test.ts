@@ -198,12 +198,12 @@ describe("a server", () => {
     expect(await child.exited).toBe(129);
   });
 
-  test("without a certificate has nothing to read again on SIGHUP, and goes on", async () => {
+  test("without a certificate and users has nothing to read again on SIGHUP, and goes on", async () => {
     const { child, records } = await startCli(...ANY_PORT);
     child.kill("SIGHUP");
     expect((await records.next()).value).toMatchObject({
       level: "info",
-      msg: "SIGHUP: there is no certificate to read again",
+      msg: "SIGHUP: there is no certificate and no file of users to read again",
     });
     child.kill("SIGTERM");
     expect(await remaining(records)).toEqual(["stopping: no new calls are taken", "stopped"]);

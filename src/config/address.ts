@@ -74,6 +74,17 @@ export function parseNameserver(text: string): string | undefined {
   return `${found.host}:${found.port ?? DNS_PORT}`;
 }
 
+/**
+ * A domain that is served, as addresses-of-record name it.
+ * @param text a host name, or a numeric address, an IPv6 one in brackets; no port.
+ * @returns it in lower case and without a dot at its end, or `undefined` when it is none.
+ */
+export function parseDomain(text: string): string | undefined {
+  const found = parseHostPort(text);
+  if (found === undefined || found.port !== undefined || found.host.includes("%")) return undefined;
+  return found.host.toLowerCase().replace(/\.$/, "");
+}
+
 function parseHostPort(text: string): { host: string; port: number | undefined } | undefined {
   const parts = /^(\[[^\]]*\]|[^:[\]]+)(?::(\d{1,5}))?$/.exec(text);
   if (parts === null) return undefined;

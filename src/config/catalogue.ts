@@ -12,8 +12,8 @@ export interface Setting extends About {
   readonly section: string;
   /** The key with its section: `timers.t1`. */
   readonly name: string;
-  /** What a flag's text is to be read as. */
-  readonly kind: "number" | "boolean" | "text";
+  /** What a flag's text is to be read as: of a table it is one line, `NAME=VALUE`. */
+  readonly kind: "number" | "boolean" | "text" | "table";
   /** Whether the flag may be given more than once. */
   readonly repeatable: boolean;
   /** The default; `undefined` when {@link About.otherwise} says it in words. */
@@ -68,11 +68,17 @@ function readSections(): Section[] {
 
 function readSetting(section: string, key: string, field: z.core.$ZodType): Setting {
   const about = abouts.get(field)!;
-  const { type } = unwrap(field)._zod.def;
-  const kind = type === "number" || type === "boolean" ? type : "text";
+  const kind = kindOf(field);
   const initial = field._zod.def.type === "default" ? (field as z.ZodDefault).def.defaultValue : undefined;
   const name = section === "" ? key : `${section}.${key}`;
-  return { ...about, key, section, name, kind, repeatable: takesArray(field), initial };
+  return { ...about, key, section, name, kind, repeatable: kind === "table" || takesArray(field), initial };
+}
+
+function kindOf(field: z.core.$ZodType): Setting["kind"] {
+  const def = unwrap(field)._zod.def as { type: string; in?: z.core.$ZodType };
+  if (def.in !== undefined) return kindOf(def.in);
+  if (def.type === "record") return "table";
+  return def.type === "number" || def.type === "boolean" ? def.type : "text";
 }
 
 function takesArray(field: z.core.$ZodType): boolean {

@@ -1,28 +1,37 @@
-/** What settings ask of each other: the listeners that follow from a certificate, and what must stand together. */
+/** What settings ask of each other: what follows from others, as listeners do from a certificate, and what cannot be. */
 
 import { isSecure } from "../transport/kinds.ts";
 import { hasPort, type Listener, readListen } from "./address.ts";
+import { completeAuth } from "./complete-auth.ts";
+import { completeRegistrar, completeStore } from "./complete-registrar.ts";
 import { ConfigError } from "./error.ts";
+import type { NameOf } from "./layer.ts";
 import type { Parsed, Settings } from "./schema.ts";
 
 const PLAIN = ["udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"] as const;
 const SECURE = "tls://0.0.0.0:5061";
 
 /**
- * The settings with their listeners, checked as a whole.
- * @param nameOf what a setting, such as `tls.certificate`, is called where it was given.
+ * The settings with what follows from others, checked as a whole.
  * @throws ConfigError when one setting is missing beside another, or two cannot go together.
  */
-export function complete(parsed: Parsed, nameOf: (setting: string) => string): Settings {
+export function complete(parsed: Parsed, nameOf: NameOf): Settings {
   const { certificate } = parsed.tls;
   const listen = parsed.listen ?? (certificate === undefined ? [...PLAIN] : [...PLAIN, SECURE]);
   checkCertificate(parsed, listen, nameOf);
   checkAdvertise(parsed.advertise, listen, nameOf);
   checkSessionTimer(parsed, nameOf);
-  return { ...parsed, listen };
+  const auth = completeAuth(parsed, nameOf);
+  return {
+    ...parsed,
+    listen,
+    auth,
+    registrar: completeRegistrar(parsed, nameOf),
+    store: completeStore(parsed, nameOf),
+  };
 }
 
-function checkCertificate(parsed: Parsed, listen: readonly string[], nameOf: (setting: string) => string): void {
+function checkCertificate(parsed: Parsed, listen: readonly string[], nameOf: NameOf): void {
   const { certificate, "private-key": key } = parsed.tls;
   if (certificate !== undefined && key === undefined) {
     const cure = "set private-key in [tls], or --private-key";
@@ -39,11 +48,7 @@ function checkCertificate(parsed: Parsed, listen: readonly string[], nameOf: (se
 }
 
 /** One port cannot be that of several listeners, unless they share it themselves, as UDP and TCP do. */
-function checkAdvertise(
-  advertise: string | undefined,
-  listen: readonly string[],
-  nameOf: (setting: string) => string,
-): void {
+function checkAdvertise(advertise: string | undefined, listen: readonly string[], nameOf: NameOf): void {
   if (advertise === undefined || !hasPort(advertise)) return;
   const told = listen.map((text) => ({ text, ...listener(text) })).filter((each) => each.advertise === undefined);
   const first = told[0];
@@ -56,7 +61,7 @@ function checkAdvertise(
   );
 }
 
-function checkSessionTimer({ uas }: Parsed, nameOf: (setting: string) => string): void {
+function checkSessionTimer({ uas }: Parsed, nameOf: NameOf): void {
   const { "session-expires": expires, "min-se": least } = uas;
   if (expires >= least) return;
   throw new ConfigError(`${nameOf("uas.session-expires")}: ${expires} is shorter than min-se, ${least}`);

@@ -14,6 +14,8 @@ export interface About {
   readonly otherwise?: string;
   /** Whether it names a file: a relative path in TOML starts from the folder of the TOML file. */
   readonly path?: boolean;
+  /** Whether it must not be shown, in a message neither. */
+  readonly isSecret?: boolean;
 }
 
 /** The words of each setting. */
@@ -51,14 +53,35 @@ export function optionalNumber(n: Whole & { otherwise: string }) {
     .register(abouts, { about: n.about, right, placeholder: n.placeholder, otherwise: n.otherwise });
 }
 
+/** One of some words. */
 export function choice<const T extends readonly [string, ...string[]]>(
   values: T,
   initial: T[number],
   placeholder: string,
   about: string,
 ) {
-  const right = `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
-  return z.enum(values).default(initial).register(abouts, { about, right, placeholder });
+  return z
+    .enum(values)
+    .default(initial)
+    .register(abouts, { about, right: oneOf(values), placeholder });
+}
+
+/** As {@link choice}, with a default that follows from other settings. */
+export function optionalChoice<const T extends readonly [string, ...string[]]>(
+  values: T,
+  otherwise: string,
+  placeholder: string,
+  about: string,
+) {
+  return z
+    .enum(values)
+    .optional()
+    .register(abouts, { about, right: oneOf(values), placeholder, otherwise });
+}
+
+/** Words as people read them: `a, b or c`. */
+export function oneOf(values: readonly string[]): string {
+  return values.length < 2 ? values.join() : `${values.slice(0, -1).join(", ")} or ${values.at(-1)}`;
 }
 
 /** Seconds. */
@@ -70,7 +93,7 @@ export const bytes = { unit: "a whole number of bytes", placeholder: "bytes" };
 export const count = { unit: "a whole number", placeholder: "count" };
 
 /** One value or an array of them; read as an array, each item made into what `parse` gives. None by default. */
-export function list(parse: (text: string) => string | undefined, about: About & { otherwise: string }) {
+export function list<T extends string>(parse: (text: string) => T | undefined, about: About & { otherwise: string }) {
   const item = z.string().refine((text) => parse(text) !== undefined);
   return z
     .union([item, z.array(item).min(1)])
@@ -93,7 +116,25 @@ export function path(about: string, right: string, otherwise: string) {
     .register(abouts, { about, right, placeholder: "file", otherwise, path: true });
 }
 
+/** A text that `isRight` finds right; none by default. */
+export function text(isRight: (text: string) => boolean, about: About & { otherwise: string }) {
+  return z.string().refine(isRight).optional().register(abouts, about);
+}
+
+const YES_OR_NO = { right: "true or false", placeholder: "true|false" };
+
 /** Yes or no. */
 export function flag(about: string, initial: boolean) {
-  return z.boolean().default(initial).register(abouts, { about, right: "true or false", placeholder: "true|false" });
+  return z
+    .boolean()
+    .default(initial)
+    .register(abouts, { about, ...YES_OR_NO });
+}
+
+/** As {@link flag}, with a default that follows from other settings. */
+export function optionalFlag(about: string, otherwise: string) {
+  return z
+    .boolean()
+    .optional()
+    .register(abouts, { about, ...YES_OR_NO, otherwise });
 }

@@ -1,6 +1,7 @@
 /** Settings from one place, before defaults: validation of what was given, and one layer over another. */
 
 import { isAbsolute, join } from "node:path";
+import type { z } from "zod";
 import { type Setting, sections, settingAt, settings } from "./catalogue.ts";
 import { ConfigError, show } from "./error.ts";
 import { nearest } from "./near.ts";
@@ -12,6 +13,9 @@ export type Layer = Record<string, unknown>;
 /** Where a layer came from: `flag` when from the command line, else the path of its TOML file. */
 export type Origin = { readonly flag: true } | { readonly file: string };
 
+/** What a setting, such as `tls.certificate`, is called where it was given: by {@link nameIn}. */
+export type NameOf = (setting: string) => string;
+
 /**
  * Checks one layer by itself, so that a wrong value is reported where it stands even when another layer overrides it.
  * @throws ConfigError that names the first wrong setting and what would be right.
@@ -22,6 +26,7 @@ export function check(layer: Layer, origin: Origin): void {
   const issue = result.error.issues[0]!;
   if (issue.code === "unrecognized_keys") throw unknown(issue.path, issue.keys[0]!, origin);
   const setting = settingAt(issue.path);
+  if (setting !== undefined && isWithin(issue, setting)) throw within(setting, issue, origin);
   if (setting !== undefined) throw wrong(setting, valueAt(layer, issue.path), origin);
   throw notTable(String(issue.path[0]), valueAt(layer, issue.path), origin);
 }
@@ -73,7 +78,23 @@ export function nameIn(origin: Origin, setting: Setting): string {
 }
 
 function wrong(setting: Setting, value: unknown, origin: Origin): ConfigError {
-  return new ConfigError(`${nameIn(origin, setting)}: must be ${setting.right}, not ${show(value)}`);
+  const not = setting.isSecret ? "" : `, not ${show(value)}`;
+  return new ConfigError(`${nameIn(origin, setting)}: must be ${setting.right}${not}`);
+}
+
+/** Whether the fault is of an entry of a table, which the schema has put in words. */
+function isWithin({ code, path }: z.core.$ZodIssue, setting: Setting): boolean {
+  return setting.kind === "table" && code === "custom" && path.length > (setting.section === "" ? 1 : 2);
+}
+
+function within(setting: Setting, { path, message }: z.core.$ZodIssue, origin: Origin): ConfigError {
+  const entry = path.slice(setting.section === "" ? 1 : 2).map((key) => `.${shownKey(String(key))}`);
+  return new ConfigError(`${nameIn(origin, setting)}${entry.join("")}: ${message}`);
+}
+
+/** A key as TOML writes it. */
+function shownKey(key: string): string {
+  return /^[\w-]{1,60}$/.test(key) ? key : show(key);
 }
 
 function notTable(section: string, value: unknown, origin: Origin): ConfigError {

@@ -3,7 +3,7 @@
 import { dirname } from "node:path";
 import { settings } from "./catalogue.ts";
 import { complete } from "./complete.ts";
-import { readCommandLine } from "./flags.ts";
+import { type Face, readCommandLine } from "./flags.ts";
 import { anchored, check, combine, type Layer, nameIn, type Origin, valueIn } from "./layer.ts";
 import type { Settings } from "./schema.ts";
 import { readToml } from "./toml.ts";
@@ -23,20 +23,26 @@ const FLAGS: Origin = { flag: true };
 /**
  * Reads flags, and the file that `--config` names.
  * @param args the command line without the program's own name.
- * @param version what `--version` prints.
- * @param columns the width that `--help` is laid out for.
  * @returns relative paths of the file lead from the file's own folder, those of flags from the working directory.
  * @throws ConfigError on the first thing that is wrong.
  */
-export async function load(args: readonly string[], version: string, columns?: number): Promise<Loaded> {
-  const line = readCommandLine(args, version, columns);
+export async function load(args: readonly string[], face: Face): Promise<Loaded> {
+  const line = readCommandLine(args, face);
   if (line.kind === "print") return line;
-  check(line.layer, FLAGS);
-  const sources: Source[] = [{ layer: line.layer, origin: FLAGS }];
-  if (line.config !== undefined) sources.unshift(await readSource(line.config));
+  return { kind: "run", settings: await loadSettings(line.layer, line.config), config: line.config };
+}
+
+/**
+ * The settings that flags give, over those of a file.
+ * @param flags as {@link readCommandLine} gives them.
+ * @throws ConfigError on the first thing that is wrong.
+ */
+export async function loadSettings(flags: Layer, config: string | undefined): Promise<Settings> {
+  check(flags, FLAGS);
+  const sources: Source[] = [{ layer: flags, origin: FLAGS }];
+  if (config !== undefined) sources.unshift(await readSource(config));
   const parsed = combine(sources.map((source) => source.layer));
-  const found = complete(parsed, (name) => nameWhereGiven(name, sources));
-  return { kind: "run", settings: found, config: line.config };
+  return complete(parsed, (name) => nameWhereGiven(name, sources));
 }
 
 async function readSource(file: string): Promise<Source> {

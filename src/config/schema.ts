@@ -9,10 +9,13 @@
 import { z } from "zod";
 import { parseAdvertise, parseListen } from "./address.ts";
 import { abouts, choice, headings, list } from "./field.ts";
+import { auth } from "./sections/auth.ts";
 import { connections } from "./sections/connections.ts";
 import { dns } from "./sections/dns.ts";
 import { limits } from "./sections/limits.ts";
+import { registrar } from "./sections/registrar.ts";
 import { shutdown } from "./sections/shutdown.ts";
+import { store } from "./sections/store.ts";
 import { timers } from "./sections/timers.ts";
 import { tls } from "./sections/tls.ts";
 import { uas } from "./sections/uas.ts";
@@ -21,7 +24,7 @@ import { udp } from "./sections/udp.ts";
 /** The log levels, most urgent first. */
 export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "silent"] as const;
 /** The modes that the server can run in. */
-export const MODES = ["full-uas", "subscription-server", "minimal"] as const;
+export const MODES = ["full-uas", "registrar", "subscription-server", "minimal"] as const;
 
 /** The settings, as TOML holds them. What is left out gets its default; what is not known is an error. */
 export const schema = z
@@ -30,7 +33,8 @@ export const schema = z
       MODES,
       "full-uas",
       "mode",
-      "What the server does: full-uas answers calls and keeps their dialogs, subscription-server takes SUBSCRIBE and PUBLISH alone, minimal answers OPTIONS alone",
+      "What the server does: full-uas answers calls and keeps their dialogs, registrar takes REGISTER alone, " +
+        "subscription-server takes SUBSCRIBE and PUBLISH alone, minimal answers OPTIONS alone",
     ),
     listen: list(parseListen, {
       about: "An address to listen on; more than one as an array in TOML, or as the flag given again",
@@ -54,6 +58,9 @@ export const schema = z
       }),
     "log-level": choice(LOG_LEVELS, "info", "level", "The least urgent messages that are logged"),
     uas: uas.prefault({}),
+    registrar: registrar.prefault({}),
+    auth: auth.prefault({}),
+    store: store.prefault({}),
     timers: timers.prefault({}),
     limits: limits.prefault({}),
     udp: udp.prefault({}),
@@ -66,5 +73,12 @@ export const schema = z
 
 /** The settings with every constant default filled in. */
 export type Parsed = z.output<typeof schema>;
-/** The settings with every default filled in. `listen` is always an array, each with its port. */
-export type Settings = Parsed & { listen: string[] };
+/** The settings with every default filled in that follows from other settings. */
+export type Settings = Parsed & {
+  /** Each with its port. */
+  listen: string[];
+  registrar: { "default-expires": number };
+  /** `realm` is there where `auth` is true. */
+  auth: { auth: boolean };
+  store: { store: NonNullable<Parsed["store"]["store"]> };
+};

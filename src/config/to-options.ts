@@ -1,5 +1,7 @@
-/** From settings to the options of `serve()`. */
+/** From settings to the options of `serve()`, of the modes and of their parts. */
 
+import type { DigestOptions } from "../auth/digest-options.ts";
+import type { RegistrarSettings } from "../registrar/settings.ts";
 import type { ResolveSettings } from "../resolve/settings.ts";
 import type { StreamSettings, TlsSettings } from "../transport/settings.ts";
 import type { Settings } from "./schema.ts";
@@ -88,6 +90,46 @@ export function toUasSettings({ uas }: Settings): UasOptions {
     subscriptions: uas.subscriptions,
     refer: uas.refer,
     messages: uas.messages,
+  };
+}
+
+/** What `registrar()` is told, but for who may register and where bindings are kept. */
+export function toRegistrarSettings({ registrar }: Settings): RegistrarSettings {
+  return {
+    domains: registrar.domains ?? [],
+    minExpires: registrar["min-expires"],
+    maxExpires: registrar["max-expires"],
+    defaultExpires: registrar["default-expires"],
+    maxContacts: registrar["max-contacts"],
+    maxBindings: registrar["max-bindings"],
+    serviceRoute: registrar["service-route"] ?? [],
+    flowTimer: registrar["flow-timer"],
+    keepAlive: registrar["nat-keep-alive"],
+    keepAliveInterval: registrar["nat-keep-alive-interval"],
+  };
+}
+
+/** What `digest()` is told, but for the users. */
+export function toDigestSettings({ auth }: Settings): Omit<DigestOptions, "users"> {
+  return {
+    realm: auth.realm!,
+    algorithms: auth.algorithms,
+    md5Agents: auth["md5-agents"],
+    qop: auth.qop,
+    allowWithoutQop: auth["allow-without-qop"],
+    nonceLifetime: auth["nonce-lifetime"],
+    nonceSecret: auth["nonce-secret"],
+    failures: auth.failures && {
+      window: auth["failures-window"],
+      slowUserAfter: auth["slow-user-after"],
+      slowAddressAfter: auth["slow-address-after"],
+      firstDelay: auth["slow-first"],
+      longestDelay: auth["slow-longest"],
+      refuseUserAfter: auth["refuse-user-after"],
+      refuseAddressAfter: auth["refuse-address-after"],
+      refuseFor: auth["refuse-for"],
+      exempt: auth["exempt-address"] ?? [],
+    },
   };
 }
 

@@ -2,6 +2,7 @@
 
 import { readFile } from "node:fs/promises";
 import { ConfigError, show } from "./error.ts";
+import { fileFault } from "./file-fault.ts";
 import type { Layer } from "./layer.ts";
 
 /** A file of settings is a page long; what is longer is some other file given by mistake. */
@@ -27,17 +28,9 @@ async function read(file: string): Promise<Uint8Array> {
     return await readFile(file);
   } catch (error) {
     throw new ConfigError(
-      `--config ${file === "" ? show(file) : file}: must be a file that can be read: ${cause(error)}`,
+      `--config ${file === "" ? show(file) : file}: must be a file that can be read: ${fileFault(error)}`,
     );
   }
-}
-
-function cause(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === "ENOENT") return "there is no such file";
-  if (code === "EISDIR") return "it is a directory";
-  if (code === "EACCES" || code === "EPERM") return "permission denied";
-  return message;
 }
 
 function decode(file: string, bytes: Uint8Array): string {

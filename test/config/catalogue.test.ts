@@ -13,6 +13,9 @@ test("every field of the schema is in the catalogue, with its section and defaul
   expect(sections.map((s) => s.name)).toEqual([
     "",
     "uas",
+    "registrar",
+    "auth",
+    "store",
     "timers",
     "limits",
     "udp",
@@ -28,6 +31,23 @@ test("a setting without a constant default says in words what it does instead", 
   expect(without.map((s) => s.name)).toEqual([
     "listen",
     "advertise",
+    "registrar.domains",
+    "registrar.default-expires",
+    "registrar.service-route",
+    "auth.auth",
+    "auth.realm",
+    "auth.users",
+    "auth.users-file",
+    "auth.users-database",
+    "auth.algorithms",
+    "auth.md5-agents",
+    "auth.qop",
+    "auth.nonce-secret",
+    "auth.exempt-address",
+    "store.store",
+    "store.store-file",
+    "store.redis-url",
+    "store.redis-prefix",
     "limits.transactions",
     "limits.dialogs",
     "tls.certificate",
@@ -52,14 +72,38 @@ test("a path into a setting's value leads to the setting", () => {
 
 test("what may be given more than once, what is yes or no, and what is a path is known", () => {
   const names = (some: (setting: Setting) => unknown) => settings.filter(some).map((s) => s.name);
-  expect(names((s) => s.repeatable)).toEqual(["listen", "tls.ca", "dns.nameserver"]);
+  expect(names((s) => s.repeatable)).toEqual([
+    "listen",
+    "registrar.domains",
+    "registrar.service-route",
+    "auth.users",
+    "auth.algorithms",
+    "auth.md5-agents",
+    "auth.qop",
+    "auth.exempt-address",
+    "tls.ca",
+    "dns.nameserver",
+  ]);
   expect(names((s) => s.kind === "boolean")).toEqual([
     "uas.prack",
     "uas.session-timers",
     "uas.subscriptions",
     "uas.refer",
     "uas.messages",
+    "auth.auth",
+    "auth.allow-without-qop",
+    "auth.failures",
+    "store.store-wait",
     "tls.verify-servers",
   ]);
-  expect(names((s) => s.path)).toEqual(["tls.certificate", "tls.private-key", "tls.ca"]);
+  expect(names((s) => s.path)).toEqual([
+    "auth.users-file",
+    "auth.users-database",
+    "store.store-file",
+    "tls.certificate",
+    "tls.private-key",
+    "tls.ca",
+  ]);
+  expect(names((s) => s.isSecret)).toEqual(["auth.users", "auth.nonce-secret", "store.redis-url"]);
+  expect(names((s) => s.kind === "table")).toEqual(["auth.users"]);
 });

@@ -6,6 +6,8 @@ import { ConfigError } from "../../src/config/error.ts";
 import { load } from "../../src/config/load.ts";
 import type { Settings } from "../../src/config/schema.ts";
 
+const FACE = { version: "1.2.3", commands: [{ name: "bindings", summary: "Lists registrations" }] };
+
 export function settingsFolder() {
   const folder = mkdtempSync(join(tmpdir(), "viaduct-load-"));
   const file = join(folder, "settings.toml");
@@ -13,7 +15,7 @@ export function settingsFolder() {
   /** The settings that flags give, over those of `toml` when it is given. */
   async function settingsOf(args: string[], toml?: string): Promise<Settings> {
     if (toml !== undefined) writeFileSync(file, toml);
-    const loaded = await load(toml === undefined ? args : ["--config", file, ...args], "1.2.3");
+    const loaded = await load(toml === undefined ? args : ["--config", file, ...args], FACE);
     if (loaded.kind !== "run") throw new Error(`printed ${loaded.text}`);
     return loaded.settings;
   }

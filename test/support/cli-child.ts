@@ -18,14 +18,36 @@ export function killChildren(): void {
 
 /** Starts the command, its stdout and stderr on pipes. */
 export function spawnCli(...args: string[]) {
-  const child = Bun.spawn([process.execPath, CLI, ...args], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+  return spawnWith({}, ...args);
+}
+
+/** How a command is run. */
+export interface Around {
+  /** Standard input; default none. */
+  stdin?: string;
+  /** The working directory. */
+  cwd?: string;
+}
+
+function spawnWith({ stdin, cwd }: Around, ...args: string[]) {
+  const child = Bun.spawn([process.execPath, CLI, ...args], {
+    stdin: stdin === undefined ? "ignore" : Buffer.from(stdin),
+    stdout: "pipe",
+    stderr: "pipe",
+    cwd,
+  });
   remember(child);
   return child;
 }
 
 /** Runs the command to its end. */
-export async function runCli(...args: string[]) {
-  const child = spawnCli(...args);
+export function runCli(...args: string[]) {
+  return runWith({}, ...args);
+}
+
+/** The same with something on its standard input, or in another folder. */
+export async function runWith(around: Around, ...args: string[]) {
+  const child = spawnWith(around, ...args);
   const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   return { stdout, stderr, code };
 }
@@ -43,12 +65,27 @@ export type LogRecord = Record<string, unknown>;
 
 /** A running server that logs JSON lines: the first of them, where it listens by that, and the rest as they come. */
 export async function startCli(...args: string[]) {
+  const started = await startOn(...args);
+  if (started.before.length > 0) throw new Error(`logged before it listened: ${JSON.stringify(started.before)}`);
+  return started;
+}
+
+/** The same for one that may log something `before` it listens. */
+export async function startOn(...args: string[]) {
   const child = spawnCli(...args);
   const records = readRecords(child.stdout);
-  const { value: first } = await records.next();
-  if (first === undefined) throw new Error(`the command ended before it listened: ${await child.stderr.text()}`);
-  const listen = first.listen as string[];
-  return { child, first, listen, ports: listen.map((address) => Number(/\d+$/.exec(address)![0])), records };
+  const before: LogRecord[] = [];
+  for (;;) {
+    const { value } = await records.next();
+    if (value === undefined) throw new Error(`the command ended before it listened: ${await child.stderr.text()}`);
+    if (value.msg !== "listening") {
+      before.push(value);
+      continue;
+    }
+    const listen = value.listen as string[];
+    const ports = listen.map((address) => Number(/\d+$/.exec(address)![0]));
+    return { child, first: value, before, listen, ports, records };
+  }
 }
 
 /** The messages of all records that are still to come. */
