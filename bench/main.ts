@@ -4,6 +4,7 @@ import { main as calls } from "./calls.ts";
 import { machine, versions } from "./load/machine.ts";
 import { type Figure, isFigure, summaryTable } from "./micro/figure.ts";
 import { END, type MicroName, select, USAGE } from "./micro/select.ts";
+import { main as register } from "./register.ts";
 
 const ONE = join(import.meta.dir, "micro/one.ts");
 
@@ -19,6 +20,9 @@ export async function main(argv: string[]): Promise<number> {
       return 2;
     case "calls":
       await calls(selection.argv);
+      return Number(process.exitCode ?? 0);
+    case "register":
+      await register(selection.argv);
       return Number(process.exitCode ?? 0);
     case "micro":
       return await micro(selection.names, selection.quick, selection.json);

@@ -10,7 +10,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PATIENCE } from "./asked-process.ts";
-import { command, cpuOfAll, familyOf, type Pin, portBound, sharedMemoryOf } from "./process.ts";
+import { command, cpuOfAll, familyOf, type Pin, portBound, sharedMemoryOf, waitOf } from "./process.ts";
 import { DOMAIN, PASSWORD } from "./register-users.ts";
 import type { Auth, RegistrarSubject } from "./registrar-subject.ts";
 
@@ -104,6 +104,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Registrar
     port,
     command: command(argv, pin).join(" "),
     cpu: () => cpuOfAll(family),
+    waited: () => waitOf(family),
     databaseCpu: () => undefined,
     memory: () => sharedMemoryOf(family),
     stats: async () => ({}),

@@ -38,6 +38,15 @@ export function memoryOf(pid: number): Memory | undefined {
   return Number.isNaN(resident) ? undefined : { resident, peak: kilobytes("VmHWM") * 1024 };
 }
 
+/**
+ * Microseconds that the first threads of processes were ready to run and had no core, since they started: another program
+ * had it, or another of their own threads. `undefined` where the kernel does not tell.
+ */
+export function waitOf(pids: readonly number[]): number | undefined {
+  const all = pids.map((pid) => Number(read(`/proc/${pid}/schedstat`)?.split(" ")[1]) / 1000);
+  return all.some(Number.isNaN) ? undefined : all.reduce((sum, micros) => sum + micros, 0);
+}
+
 /** The process and its children, for a server that forks. */
 export function familyOf(pid: number): number[] {
   const children = read(`/proc/${pid}/task/${pid}/children`) ?? "";

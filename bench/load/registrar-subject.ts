@@ -2,7 +2,7 @@
 import type { Cpu } from "./process.ts";
 import type { Algorithm } from "./register-digest.ts";
 
-export const STORES = ["memory", "sqlite", "redis"] as const;
+export const STORES = ["memory", "sqlite"] as const;
 export type StoreName = (typeof STORES)[number];
 
 export const AUTHS = ["none", "MD5", "SHA-256"] as const;
@@ -19,6 +19,8 @@ export interface RegistrarSubject {
   readonly command: string;
   /** Of all processes of the server; a database of its own is not among them. */
   cpu(): Cpu | undefined;
+  /** Microseconds so far that it was ready to run and another program, or another thread of its own, had the core. */
+  waited(): number | undefined;
   /** Of the database server behind it. */
   databaseCpu(): Cpu | undefined;
   /** Bytes that all its processes hold. */

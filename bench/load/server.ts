@@ -62,7 +62,7 @@ if (import.meta.main) {
 }
 
 /** The numbers among an object's own properties. */
-function numbersOf(object: object): Record<string, number> {
+export function numbersOf(object: object): Record<string, number> {
   return Object.fromEntries(
     Object.entries(object).filter((entry): entry is [string, number] => typeof entry[1] === "number"),
   );

@@ -10,11 +10,16 @@ export const MICRO = {
   keys: "lookup of a transaction's key among 100,000, beside string and Map",
   transaction: "a call through the server without a socket, 100,000 transactions live",
   "whole-call": "a call with PRACK and session timer beside a plain one, without a socket",
+  registration: "a REGISTER that refreshes one of 100,000 bindings, without a socket",
+  digest: "credentials of a REGISTER judged: MD5, SHA-256, SHA-512-256, and a challenge",
   memory: "resident memory of a completed transaction",
   notify: "SUBSCRIBE, NOTIFY for a change, resident memory of a subscription",
   sdp: "scan and answer of SDP offers (mitata's own report)",
   peers: "the npm parsers drachtio-sip and sip beside ours",
 } as const satisfies Record<string, string>;
+
+/** The whole server under load: each reads arguments of its own. */
+export const WHOLE = ["calls", "register"] as const;
 
 /** What a benchmark's process says behind its last figure. It ends at whatever it hears in return. */
 export const END = "end";
@@ -24,14 +29,15 @@ export type MicroName = keyof typeof MICRO;
 /** What was asked for. */
 export type Selection =
   | { readonly what: "help" }
-  /** The whole server: `bench/calls.ts` reads the rest of the arguments. */
-  | { readonly what: "calls"; readonly argv: string[] }
+  /** The whole server: `bench/calls.ts` or `bench/register.ts` reads the rest of the arguments. */
+  | { readonly what: (typeof WHOLE)[number]; readonly argv: string[] }
   | { readonly what: "micro"; readonly names: MicroName[]; readonly quick: boolean; readonly json: string | undefined }
   /** One line that says what is wrong. */
   | { readonly what: "fault"; readonly message: string };
 
 export const USAGE = `bun run bench [--quick] [--json FILE] [NAME]...
-bun run bench calls [options]    the whole server; see bun run bench calls --help
+bun run bench calls [options]     the whole server under calls; see bun run bench calls --help
+bun run bench register [options]  the registrar, and Kamailio beside it; see bun run bench register --help
 
   --quick        shorter sampling: for a look, not for a record
   --json FILE    write the figures there
@@ -44,7 +50,8 @@ ${Object.entries(MICRO)
 
 /** Reads the arguments after `bun run bench`. */
 export function select(argv: string[]): Selection {
-  if (argv[0] === "calls") return { what: "calls", argv: argv.slice(1) };
+  const whole = WHOLE.find((name) => name === argv[0]);
+  if (whole) return { what: whole, argv: argv.slice(1) };
   let parsed: ReturnType<typeof parse>;
   try {
     parsed = parse(argv);
@@ -56,9 +63,12 @@ export function select(argv: string[]): Selection {
   if (values.help) return { what: "help" };
   const names = new Set<MicroName>();
   for (const name of positionals) {
-    if (name === "calls") return { what: "fault", message: "calls takes arguments of its own: it must come first" };
+    if (WHOLE.some((one) => one === name)) {
+      return { what: "fault", message: `${name} takes arguments of its own: it must come first` };
+    }
     if (!Object.hasOwn(MICRO, name)) {
-      return { what: "fault", message: `no benchmark ${name}; there are ${Object.keys(MICRO).join(", ")} and calls` };
+      const all = [...Object.keys(MICRO), WHOLE[0]].join(", ");
+      return { what: "fault", message: `no benchmark ${name}; there are ${all} and ${WHOLE[1]}` };
     }
     names.add(name as MicroName);
   }

@@ -26,7 +26,8 @@ describe("the command line of the benchmarks", () => {
     expect(select(["--json=out.json", "keys", "--quick"])).toEqual({ ...wanted, names: ["keys"] });
   });
 
-  test("calls gets all arguments behind it, options too", () => {
+  test("calls and register get all arguments behind them, options too", () => {
+    expect(select(["register", "--quick", "calls"])).toEqual({ what: "register", argv: ["--quick", "calls"] });
     expect(select(["calls", "--seconds", "3", "--help"])).toEqual({
       what: "calls",
       argv: ["--seconds", "3", "--help"],
@@ -34,8 +35,9 @@ describe("the command line of the benchmarks", () => {
     expect(select(["calls"])).toEqual({ what: "calls", argv: [] });
   });
 
-  test("calls among other names is refused: its arguments could not be told apart", () => {
+  test("calls or register among other names is refused: their arguments could not be told apart", () => {
     expect(select(["scan", "calls"])).toMatchObject({ what: "fault" });
+    expect(select(["scan", "register"])).toMatchObject({ what: "fault" });
   });
 
   test("a name of nothing is refused, those of every object too", () => {
@@ -57,7 +59,7 @@ describe("the command line of the benchmarks", () => {
   test("help is asked for with and without names", () => {
     expect(select(["--help"])).toEqual({ what: "help" });
     expect(select(["scan", "-h"])).toEqual({ what: "help" });
-    for (const name of [...ALL, "calls", "--quick", "--json"]) expect(USAGE).toContain(name);
+    for (const name of [...ALL, "calls", "register", "--quick", "--json"]) expect(USAGE).toContain(name);
   });
 
   test("each name has a file that exports a benchmark", async () => {
@@ -73,7 +75,7 @@ describe("the command", () => {
     const { code, out, err } = run("nothing");
     expect(code).toBe(2);
     expect(out).toBe("");
-    expect(err).toMatch(/^bench: no benchmark nothing; there are scan, .* and calls\n$/);
+    expect(err).toMatch(/^bench: no benchmark nothing; there are scan, .* calls and register\n$/);
   }, 20_000);
 
   test("help lists what there is", () => {
@@ -85,5 +87,10 @@ describe("the command", () => {
   test("calls reads its own arguments", () => {
     expect(run("calls", "--help").out).toContain("--concurrency");
     expect(run("calls", "--nothing").code).not.toBe(0);
+  }, 20_000);
+
+  test("register reads its own arguments", () => {
+    expect(run("register", "--help").out).toContain("--contacts");
+    expect(run("register", "--nothing").code).toBe(2);
   }, 20_000);
 });

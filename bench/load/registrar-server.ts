@@ -1,0 +1,107 @@
+/**
+ * Our registrar under load as a process of its own: `bun bench/load/registrar-server.ts OPTIONS`, driven over IPC. It
+ * says how long `serve()` took when it listens.
+ */
+import { digest, FoundUser, type UserSource } from "../../src/auth/digest.ts";
+import { registrar, serve } from "../../src/index.ts";
+import { sqliteStore } from "../../src/location/sqlite-store.ts";
+import type { BindingStore } from "../../src/location/store.ts";
+import { DOMAIN, PASSWORD } from "./register-users.ts";
+import { type Lookups, timeLookups } from "./registrar-lookups.ts";
+import type { Auth } from "./registrar-subject.ts";
+import { numbersOf } from "./server.ts";
+
+export interface RegistrarServerOptions {
+  readonly listen: string;
+  /** Milliseconds. */
+  readonly t1: number;
+  readonly auth: Auth;
+  readonly store: { readonly name: "memory" } | { readonly name: "sqlite"; readonly file: string };
+}
+
+/** What may be asked. `lookup`: so many AORs of users below `users`, at random. */
+export type RegistrarAsk =
+  | { readonly ask: "stats" | "reset" | "collect" | "stop" }
+  | { readonly ask: "lookup"; readonly count: number; readonly users: number };
+
+export type RegistrarAnswer =
+  /** Milliseconds. */
+  | { readonly ready: number }
+  | { readonly stats: Record<string, number> }
+  | { readonly lookups: Lookups }
+  | { readonly done: "reset" | "collect" | "stop" }
+  | { readonly error: string };
+
+/** Fresh AORs come by the hundred thousand, beside those that are refreshed. */
+const MOST_BINDINGS = 4_000_000;
+
+/** Everybody is a user. Each is kept once it was asked for, as a source of users should. */
+class Everybody implements UserSource {
+  readonly #users = new Map<string, FoundUser>();
+
+  find(name: string): FoundUser {
+    let user = this.#users.get(name);
+    if (user === undefined) {
+      user = new FoundUser(name, { password: PASSWORD });
+      this.#users.set(name, user);
+    }
+    return user;
+  }
+}
+
+function storeOf(store: RegistrarServerOptions["store"]): BindingStore | undefined {
+  switch (store.name) {
+    case "memory":
+      return undefined;
+    case "sqlite":
+      return sqliteStore({ file: store.file });
+  }
+}
+
+if (import.meta.main) {
+  const say = (answer: RegistrarAnswer): void => void process.send?.(answer);
+  try {
+    const { listen, t1, auth, store } = JSON.parse(process.argv[2] ?? "{}") as RegistrarServerOptions;
+    const began = performance.now();
+    const phones = registrar({
+      domains: [DOMAIN],
+      maxBindings: MOST_BINDINGS,
+      ...(auth !== "none" && { auth: digest({ realm: DOMAIN, users: new Everybody(), algorithms: [auth] }) }),
+      store: storeOf(store),
+    });
+    const server = await serve({ listen, timers: { t1 }, plugins: [phones] });
+    const ready = performance.now() - began;
+    const stop = async (): Promise<never> => {
+      await server.stop();
+      say({ done: "stop" });
+      process.exit(0);
+    };
+    process.on("disconnect", stop);
+    process.on("SIGTERM", stop);
+    process.on("message", async (what: RegistrarAsk) => {
+      switch (what.ask) {
+        case "stats":
+          say({ stats: { ...numbersOf(server.stats()), ...numbersOf(phones.stats) } });
+          return;
+        case "reset":
+          server.resetStats();
+          say({ done: "reset" });
+          return;
+        case "collect":
+          Bun.gc(true);
+          say({ done: "collect" });
+          return;
+        case "lookup":
+          say({ lookups: timeLookups(what.count, what.users, (uri) => phones.lookup(uri).length) });
+          return;
+        case "stop":
+          await stop();
+      }
+    });
+    say({ ready });
+  } catch (error) {
+    say({ error: String(error) });
+    // Time for the message to leave before the channel goes.
+    setTimeout(() => process.exit(1), 100);
+  }
+}
