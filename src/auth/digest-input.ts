@@ -54,6 +54,20 @@ export class DigestInput {
     arena.at = putHex(this.raw, HASH_SIZES[hash]!, arena.bytes, arena.at);
   }
 
+  /** Whether what was put since {@link begin} is just this. */
+  holds(octets: Uint8Array): boolean {
+    const { bytes, at } = this.#arena;
+    const { length } = octets;
+    if (at !== length) return false;
+    for (let i = 0; i < length; i++) if (bytes[i] !== octets[i]) return false;
+    return true;
+  }
+
+  /** A copy of what was put since {@link begin}. */
+  octets(): Uint8Array {
+    return this.#arena.bytes.slice(0, this.#arena.at);
+  }
+
   /** Hashes what was put since {@link begin} into {@link raw}. @param hash its number */
   hash(hash: number): void {
     hashInto(hash, this.#view(), this.raw);
