@@ -2,6 +2,7 @@
  * Who may log in: where users come from, and what is kept of each. A secret is a password or, better, the H(A1) of each
  * algorithm, which says nothing of the password but is good for this realm only (RFC 7616 s5.2).
  */
+import { aorOf } from "../message/aor.ts";
 import { ascii } from "../message/bytes.ts";
 import { ALGORITHMS, type Algorithm, HASH_NAMES, HASH_NUMBERS, HASH_SIZES, hash, hashInto } from "./algorithm.ts";
 import { toHex } from "./digest-input.ts";
@@ -14,7 +15,7 @@ export interface UserSecrets {
   readonly ha1?: Partial<Readonly<Record<Algorithm, string>>>;
   /** The realm that `ha1` was made for; in another this user is unknown. Default: whichever asks. */
   readonly realm?: string;
-  /** Further addresses-of-record that the user may register. */
+  /** Further addresses-of-record that the user may register, in any spelling. */
   readonly aors?: readonly string[];
 }
 
@@ -30,7 +31,9 @@ export class FoundUser {
     const fault = secretsFault(secrets);
     if (fault !== null) throw new TypeError(`user ${JSON.stringify(name)}: ${fault}`);
     this.name = name;
-    this.secrets = secrets;
+    const { aors } = secrets;
+    // By one name each, as they are compared.
+    this.secrets = aors === undefined ? secrets : { ...secrets, aors: aors.map((aor) => aorOf(aor) ?? aor) };
   }
 
   /** Whether {@link ha1} has what it gives at hand. */

@@ -26,6 +26,13 @@ describe("users in memory", () => {
       expect(users.find(name, REALM)).toBeNull();
   });
 
+  test("may name addresses in any spelling", () => {
+    const users = usersOf({
+      bob: { password: "b", aors: ["sips:Sales@EXAMPLE.com:5061;x=y", "tel:+1-201", "nothing"] },
+    });
+    expect(users.find("bob", REALM)?.secrets.aors).toEqual(["sip:Sales@example.com", "tel:+1201", "nothing"]);
+  });
+
   test("may have any name, that of an object's own too", () => {
     const users = usersOf(JSON.parse('{"__proto__": "p", "find": "f"}'));
     expect(users.find("__proto__", REALM)?.secrets.password).toBe("p");
