@@ -5,7 +5,7 @@
  *     const server = await serve({ plugins: [phones] });
  *     const [best] = phones.lookup("sip:bob@example.com");
  */
-import type { Digest, Verdict } from "../auth/digest.ts";
+import type { Digest, FoundUser, Verdict } from "../auth/digest.ts";
 import type { RegisteredContact, RegistrationSource } from "../events/reg.ts";
 import { type BoundEvent, Location, type LocationWatcher, type UnboundEvent } from "../location/location.ts";
 import { Section } from "../location/packed.ts";
@@ -28,6 +28,7 @@ import { flowOfReceived, KeepAlive } from "./keep-alive.ts";
 import { Registered } from "./registered.ts";
 import { Registration } from "./registration.ts";
 import { DEFAULT_REGISTRAR, type RegistrarOptions, type RegistrarSettings } from "./settings.ts";
+import { isOwner } from "./whose.ts";
 
 /** What there is of bindings, and what was counted since the start. */
 export interface RegistrarStats extends Readonly<RegistrarCounters> {
@@ -228,6 +229,12 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
       found.push(bindingOf(location.row(slot), location.remaining(slot), flow));
     }
     return found.length > 1 ? found.sort(compareBindings) : found;
+  }
+
+  /** Whether a user may register an address-of-record, and so may watch it. @param aor in any spelling */
+  mayRegister(user: FoundUser, aor: string | Uri): boolean {
+    const canonical = aorOf(aor);
+    return canonical !== null && isOwner(user, canonical, this.#options.mayRegister);
   }
 
   /**

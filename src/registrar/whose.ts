@@ -92,15 +92,18 @@ export class Whose {
     return this.#gruus.resolve(gruu)?.aor === latin1(this.aor, 0, this.length);
   }
 
-  /** The address-of-record is the user's own, or is named among its others. */
   #owns(user: FoundUser): boolean {
     const { aor, length } = this;
-    if (this.#mayRegister !== undefined) return this.#mayRegister(user, latin1(aor, 0, length));
-    if (isNamedSo(aor, length, user.name)) return true;
-    const text = latin1(aor, 0, length);
-    if (user.secrets.aors?.includes(text) === true) return true;
-    return text.includes("%") && Uri.parse(text)?.user === user.name;
+    if (this.#mayRegister === undefined && isNamedSo(aor, length, user.name)) return true;
+    return isOwner(user, latin1(aor, 0, length), this.#mayRegister);
   }
+}
+
+/** Whether an address-of-record is a user's own, or is named among its others; where somebody else says so, whether it is. */
+export function isOwner(user: FoundUser, aor: string, mayRegister: MayRegister | undefined): boolean {
+  if (mayRegister !== undefined) return mayRegister(user, aor);
+  if (user.secrets.aors?.includes(aor) === true) return true;
+  return aor.slice(SCHEME) === user.name ? user.name.includes("@") : Uri.parse(aor)?.user === user.name;
 }
 
 /** Whether an address-of-record ends in `@host`, or is the host alone. */

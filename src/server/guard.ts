@@ -61,7 +61,8 @@ export function guard(auth: Digest, { role = "uas", open = ["OPTIONS", "REGISTER
       const wrapped: Record<string, unknown> = { ...handlers };
       for (const key of HANDLERS) {
         const handler = handlers[key] as AnyHandler | undefined;
-        if (handler !== undefined) wrapped[key] = guarded(handler);
+        // What is open stays as it is: a REGISTER is taken as it comes.
+        if (handler !== undefined && !isOpen.has(key.toUpperCase())) wrapped[key] = guarded(handler);
       }
       return wrapped as Handlers;
     },
