@@ -13,11 +13,12 @@ export function settingsDocument(): string {
 
 const HEAD = `# Settings
 
-<!-- Written by \`bun src/config/document.ts\` from src/config/schema.ts. Change the schema, not this file. -->
+<!-- Written by \`bun src/config/document.ts\` from src/config/schema.ts and sections/. Change those, not this file. -->
 
 \`viaduct\` takes its settings from flags, from a TOML file that \`--config FILE\` names, and from the defaults below. A flag
 overrides the file, and the file overrides the default, setting by setting. \`--help\` prints the flags and exits, and
-\`--version\` prints the version and exits.
+\`--version\` prints the version and exits. What the commands beside the server do, \`viaduct bindings\` and \`viaduct
+hash-password\`, is in [registrar.md](registrar.md).
 
 A flag has the name of its setting: \`t1\` in \`[timers]\` is \`--t1\`. Times and sizes are plain numbers in the unit that the
 table names; \`true\` and \`false\` are written out in flags too, as in \`--verify-servers false\`. A relative path in the
@@ -25,8 +26,8 @@ TOML file starts from the folder of that file, and one in a flag from the workin
 not known, a file that cannot be read or used and an address that cannot be listened on end the start with one line on
 stderr and exit code 2.
 
-SIGHUP reads the certificate and its key again: new connections get them, open ones stay as they are, and files that
-cannot be used are logged and change nothing. SIGINT and SIGTERM stop the server in order, and a second one at once.`;
+SIGHUP reads the certificate, its key and the file of users again: new connections get the certificate, open ones stay as
+they are, and files that cannot be used are logged and change nothing. SIGINT and SIGTERM stop the server in order, and a second one at once.`;
 
 function sectionText(section: Section): string {
   const where = section.name === "" ? "At the top of the file." : `In the table \`[${section.name}]\`.`;

@@ -15,8 +15,8 @@ import { nearest } from "./near.ts";
 export const HA1_KEYS = new Map(ALGORITHMS.map((algorithm) => [`ha1-${algorithm.toLowerCase()}`, algorithm]));
 const KEYS = ["password", ...HA1_KEYS.keys(), "aors"];
 
-/** What a user may be, to stand after "must be". */
-export const USER_RIGHT = `a PASSWORD, or a table { ${KEYS.join(", ")} }`;
+/** What a user may be, but for a password. */
+export const USER_TABLE = `{ ${KEYS.join(", ")} }`;
 
 /** What is wrong with a user, and where in it. The text names no secret. */
 export interface UserFault {
@@ -30,7 +30,7 @@ export interface UserFault {
 export function userFault(name: string, value: unknown): UserFault | null {
   if (name === "" || /[\p{Cc}]/u.test(name)) return fault("must have a name without control characters");
   if (typeof value === "string") return value === "" ? fault("must have a password that is not empty") : null;
-  if (!isTable(value)) return fault(`must be ${USER_RIGHT}`);
+  if (!isTable(value)) return fault(`must be a PASSWORD, or a table ${USER_TABLE}`);
   for (const [key, found] of Object.entries(value)) {
     const message = keyFault(key, found);
     if (message !== null) return { path: [key], message };

@@ -190,7 +190,7 @@ describe("authentication", () => {
     [["--users-file", ""], 'the path of a JSON file or an htdigest file, not ""'],
     [
       ["--users", "alice"],
-      "a table of NAME = a PASSWORD, or a table { password, ha1-sha-512-256, ha1-sha-256, ha1-md5, aors }, and as a flag NAME=PASSWORD",
+      "a table of NAME = PASSWORD or NAME = { password, ha1-sha-512-256, ha1-sha-256, ha1-md5, aors }; as a flag NAME=PASSWORD",
     ],
   ])("%j is wrong", async (args, right) => {
     expect(await errorOf(args)).toBe(`${args[0]}: must be ${right}`);

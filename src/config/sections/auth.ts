@@ -19,7 +19,7 @@ import {
   seconds,
   text,
 } from "../field.ts";
-import { toUsers, USER_RIGHT, userFault } from "../users.ts";
+import { toUsers, USER_TABLE, userFault } from "../users.ts";
 
 const QOPS = ["auth", "auth-int"] as const;
 /** Digest asks for this many octets. */
@@ -52,7 +52,7 @@ export const auth = z
       .register(abouts, {
         about:
           "The users themselves; more than one as the flag given again, whose passwords others on this machine can see",
-        right: `a table of NAME = ${USER_RIGHT}, and as a flag NAME=PASSWORD`,
+        right: `a table of NAME = PASSWORD or NAME = ${USER_TABLE}; as a flag NAME=PASSWORD`,
         placeholder: "name=password",
         otherwise: "none",
         isSecret: true,
@@ -62,7 +62,7 @@ export const auth = z
       "the path of a JSON file or an htdigest file",
       "none",
     ),
-    "users-database": path("Users in a database, which is asked at each login", "the path of a SQLite file", "none"),
+    "users-database": path("Users in a database, which is asked at each login", "the path of an SQLite file", "none"),
     algorithms: list(parseAlgorithm, {
       about:
         "An algorithm that clients may use, as far as the users' secrets serve it; more than one as an array in TOML, or " +

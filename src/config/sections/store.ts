@@ -21,7 +21,7 @@ export const store = z
     ),
     "store-file": path(
       "The SQLite file of registrations, made when it is not there",
-      "the path of a SQLite file",
+      "the path of an SQLite file",
       `${DEFAULT_STORE_FILE} in the working directory`,
     ),
     "store-window": number({
@@ -35,10 +35,13 @@ export const store = z
       SYNCS,
       "normal",
       "how",
-      "Whether SQLite waits for the disk: normal when it cleans up its log, full at each write, which a loss of power " +
-        "cannot undo",
+      "When SQLite waits until the disk has what was written: normal every ten seconds, which a loss of power can take " +
+        "back, full at each write",
     ),
-    "store-wait": flag("Whether a REGISTER is answered only when what it changed is written", false),
+    "store-wait": flag(
+      "Whether a REGISTER is answered once it is written, which then does not wait for the window",
+      false,
+    ),
     "redis-url": text(isRedisUrl, {
       about: "The Redis server",
       right: "redis://HOST:PORT, or rediss:// for TLS, USER:PASSWORD@ before the HOST where it asks",
