@@ -33,7 +33,7 @@ export const schema = z
       MODES,
       "full-uas",
       "mode",
-      "What the server does: full-uas answers calls and keeps their dialogs, registrar takes REGISTER alone, " +
+      "What the server does: full-uas answers calls and keeps their dialogs, registrar keeps where users are, " +
         "subscription-server takes SUBSCRIBE and PUBLISH alone, minimal answers OPTIONS alone",
     ),
     listen: list(parseListen, {
