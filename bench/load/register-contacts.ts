@@ -1,8 +1,8 @@
 /** What very many contacts cost: memory of each, looking one up, and starting with all of them in a store. */
-import { type Cpu, freePort } from "./process.ts";
+import { freePort } from "./process.ts";
 import { startRegisterGenerator } from "./register-generator.ts";
 import type { RegisterOptions } from "./register-options.ts";
-import { type Common, difference, pinTo } from "./register-rates.ts";
+import { type Common, metered, pinTo, type Spent } from "./register-rates.ts";
 import type { RegisterResult } from "./register-result.ts";
 import { MOST_USERS } from "./register-users.ts";
 import type { Lookups } from "./registrar-lookups.ts";
@@ -30,7 +30,9 @@ export interface ContactsRow {
   readonly cpu: number | undefined;
   /** Bytes of the process before and after, and what a contact came to. */
   readonly memory: { before: number | undefined; after: number | undefined; perContact: number | undefined };
-  /** While they were registered. */
+  /** While they were registered; as {@link RateRow} has them. */
+  readonly busy: number | undefined;
+  readonly waited: number | undefined;
   readonly longestTickGapMs: number | undefined;
   readonly lookups: Lookups | undefined;
   readonly start: StartResult | undefined;
@@ -97,7 +99,7 @@ export async function measureContacts(
   }
 }
 
-type Filled = Pick<ContactsRow, "fill" | "cpu" | "memory" | "longestTickGapMs">;
+type Filled = Pick<ContactsRow, "fill" | "cpu" | "busy" | "waited" | "memory" | "longestTickGapMs">;
 
 /** Registers them between two looks at memory, each behind `collect`. */
 async function fill(
@@ -114,12 +116,14 @@ async function fill(
   await register(subject, options, pinned, Math.max(WARM, options.concurrency), MOST_USERS / 2, 3);
   const before = await look();
   await subject.reset();
-  const [run, cpu] = await register(subject, options, pinned, options.contacts, 0, 1);
+  const [run, spent] = await register(subject, options, pinned, options.contacts, 0, 1);
   const { longestTickGapMs } = await subject.stats();
   const after = await look();
   return {
     fill: run,
-    cpu: cpu && (cpu.user + cpu.system) / Math.max(1, run.completed),
+    cpu: spent.cpu && (spent.cpu.user + spent.cpu.system) / Math.max(1, run.completed),
+    busy: spent.busy,
+    waited: spent.waited,
     memory: { before, after, perContact: before && after && (after - before) / Math.max(1, run.completed) },
     longestTickGapMs,
   };
@@ -133,14 +137,14 @@ async function register(
   aors: number,
   firstUser: number,
   times: number,
-): Promise<[RegisterResult, Cpu | undefined]> {
+): Promise<[RegisterResult, Spent]> {
   const ends = { host: "127.0.0.1", port: subject.port, transport, connections };
   const generator = await startRegisterGenerator({ ...ends, concurrency, aors, firstUser }, pinTo(1, pinned));
   try {
     for (let time = 1; time < times; time++) await generator.run({ load: "fill" });
-    const before = subject.cpu();
+    const meter = metered(subject);
     const run = await generator.run({ load: "fill" });
-    return [run, difference(before, subject.cpu())];
+    return [run, meter(run.totalSeconds)];
   } finally {
     await generator.stop();
   }

@@ -79,30 +79,50 @@ async function row(
 ): Promise<RateRow> {
   if (warmup > 0) await generator.run({ load, seconds: warmup });
   await subject.reset();
-  const before = subject.cpu();
-  const waitedBefore = subject.waited();
-  const databaseBefore = subject.databaseCpu();
+  const meter = metered(subject);
   const run = await generator.run({ load, seconds });
-  const spent = difference(before, subject.cpu());
-  const database = difference(databaseBefore, subject.databaseCpu());
-  const waited = subject.waited();
+  const { cpu, databaseCpu, busy, waited } = meter(run.totalSeconds);
   const stats = await subject.stats();
   const each = (micros: number): number => micros / Math.max(1, run.completed);
-  const share = (micros: number): number => micros / (run.totalSeconds * 1e6);
   return {
     ...setup,
     load,
     run,
-    cpu: spent && { user: each(spent.user), system: each(spent.system), total: each(spent.user + spent.system) },
-    busy: spent && share(spent.user + spent.system),
-    generatorBusy: share(run.cpu.user + run.cpu.system),
-    waited: waitedBefore === undefined || waited === undefined ? undefined : share(waited - waitedBefore),
-    databaseCpu: database && each(database.user + database.system),
+    cpu: cpu && { user: each(cpu.user), system: each(cpu.system), total: each(cpu.user + cpu.system) },
+    busy,
+    generatorBusy: (run.cpu.user + run.cpu.system) / (run.totalSeconds * 1e6),
+    waited,
+    databaseCpu: databaseCpu && each(databaseCpu.user + databaseCpu.system),
     longestTickGapMs: stats.longestTickGapMs,
     command: subject.command,
   };
 }
 
-export function difference(before: Cpu | undefined, after: Cpu | undefined): Cpu | undefined {
+/** What a server did since it was looked at first. */
+export interface Spent {
+  readonly cpu: Cpu | undefined;
+  readonly databaseCpu: Cpu | undefined;
+  /** Shares of one core's time. */
+  readonly busy: number | undefined;
+  readonly waited: number | undefined;
+}
+
+/** Looks at a server. @returns what looks again, so many seconds later */
+export function metered(subject: RegistrarSubject): (seconds: number) => Spent {
+  const before = { cpu: subject.cpu(), databaseCpu: subject.databaseCpu(), waited: subject.waited() };
+  return (seconds) => {
+    const cpu = difference(before.cpu, subject.cpu());
+    const waited = subject.waited();
+    const share = (micros: number): number => micros / (seconds * 1e6);
+    return {
+      cpu,
+      databaseCpu: difference(before.databaseCpu, subject.databaseCpu()),
+      busy: cpu && share(cpu.user + cpu.system),
+      waited: before.waited === undefined || waited === undefined ? undefined : share(waited - before.waited),
+    };
+  };
+}
+
+function difference(before: Cpu | undefined, after: Cpu | undefined): Cpu | undefined {
   return before && after && { user: after.user - before.user, system: after.system - before.system };
 }
