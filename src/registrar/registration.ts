@@ -41,7 +41,8 @@ import { Outbound, type Registered } from "./registered.ts";
 import type { RegistrarSettings } from "./settings.ts";
 import { type MayRegister, Whose } from "./whose.ts";
 
-const OLD_CSEQ: Answer = { status: 500, reason: "CSeq Out Of Order" };
+/** SIPp takes the first "CSeq" of a response for the header field. */
+const OLD_CSEQ: Answer = { status: 500, reason: "Sequence Number Out Of Order" };
 const BAD_STAR: Answer = { status: 400, reason: "Contact * Needs Expires: 0" };
 const TOO_MANY: Answer = { status: 403, reason: "Too Many Contacts" };
 const FULL: Answer = { status: 503, reason: "No Room For Bindings", headers: ascii("Retry-After: 60\r\n") };

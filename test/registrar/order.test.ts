@@ -32,7 +32,7 @@ describe("of one Call-ID", () => {
       // Another From tag, or it would be a merged request.
       const from = `<sip:bob@example.com>;tag=${unique("t")}`;
       const response = await on.bob.register({ ...shape, cseq, from });
-      expect([response.status, response.reason]).toEqual([500, "CSeq Out Of Order"]);
+      expect([response.status, response.reason]).toEqual([500, "Sequence Number Out Of Order"]);
     }
     expect(await known()).toEqual([`${DESK};expires=100`]);
     expect(on.phones.stats.refused).toBe(3);

@@ -88,6 +88,11 @@ export class Baresip implements AsyncDisposable {
     this.#command("uanew", account);
   }
 
+  /** Takes an account away by its address-of-record; one that is registered unregisters. */
+  removeAccount(aor: string): void {
+    this.#command("uadel", aor);
+  }
+
   /** Takes the call off hold again. */
   resume(): void {
     this.#command("resume", "");
