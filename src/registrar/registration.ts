@@ -11,8 +11,6 @@ import { hasToken } from "../message/has-token.ts";
 import { Header } from "../message/header.ts";
 import { CSEQ_NUMBER, VIA_END } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
-import { Uri } from "../message/uri.ts";
-import { equalUris } from "../message/uri-compare.ts";
 import type { Answer } from "../server/arrival.ts";
 import type { Channel } from "../transport/channel.ts";
 import { isBehindNat } from "./behind-nat.ts";
@@ -25,7 +23,6 @@ import {
   FLAGS,
   HOST_START,
   INSTANCE_END,
-  INSTANCE_START,
   MATCH,
   NO_EXPIRES,
   Q,
@@ -36,6 +33,7 @@ import {
 import type { RegistrarCounters } from "./counters.ts";
 import type { Flows } from "./flows.ts";
 import type { Gruus } from "./gruus.ts";
+import { ContactMatching } from "./matching.ts";
 import { PathKind, packPath, scanPath } from "./path.ts";
 import { Outbound, type Registered } from "./registered.ts";
 import type { RegistrarSettings } from "./settings.ts";
@@ -84,11 +82,13 @@ export class Registration {
   readonly #contacts = new ContactFields();
   readonly #packer = new BindingPacker();
   readonly #whose: Whose;
+  readonly #matching: ContactMatching;
   #applied: Outbound = Outbound.None;
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts;
     this.#location = parts.location;
+    this.#matching = new ContactMatching(parts.location, this.#contacts.table);
     this.#whose = new Whose(parts.settings.domains, parts.mayRegister, parts.gruus);
   }
 
@@ -160,8 +160,10 @@ export class Registration {
 
   /** How long each contact lasts (s10.3, step 7). */
   #settle(message: Message): Answer | null {
-    const { minExpires, maxExpires, defaultExpires } = this.#parts.settings;
+    const { minExpires, maxExpires, defaultExpires, maxContacts } = this.#parts.settings;
     const { table, count } = this.#contacts;
+    // All there can be may go, and as many others come.
+    if (count > 2 * maxContacts) return TOO_MANY;
     const asked = headerExpires(message);
     for (let i = 0, at = 0; i < count; i++, at += WORDS) {
       let seconds = table[at + EXPIRES]!;
@@ -204,11 +206,12 @@ export class Registration {
   #match(message: Message, aor: number): Answer | null {
     const { table, count } = this.#contacts;
     const location = this.#location;
+    this.#matching.begin(message.bytes);
     let more = 0;
     for (let i = 0, at = 0; i < count; i++, at += WORDS) {
-      const slot = aor < 0 ? -1 : this.#bindingOf(message, aor, at);
+      const slot = aor < 0 ? -1 : this.#matching.bindingOf(aor, i);
       table[at + MATCH] = slot;
-      if (i > 0 && this.#isRepeated(message, i)) return TWICE;
+      if (i > 0 && this.#matching.isRepeated(i)) return TWICE;
       if (slot >= 0 && !this.#isInOrder(message, slot)) return OLD_CSEQ;
       if (table[at + EXPIRES]! > 0) {
         // What was bound by its URI was looked at when it was new.
@@ -222,70 +225,11 @@ export class Registration {
     return location.size + more > location.ceiling ? FULL : null;
   }
 
-  /** Whether a contact is one that came before it in the same request: which of them counts would be a guess. */
-  #isRepeated({ bytes }: Message, index: number): boolean {
-    const { table } = this.#contacts;
-    const at = index * WORDS;
-    let uri: Uri | null = null;
-    for (let i = 0, other = 0; i < index; i++, other += WORDS) {
-      if (table[at + MATCH] !== table[other + MATCH]) continue;
-      if (table[at + MATCH]! >= 0) return true;
-      if (table[at + REG_ID]! > 0 || table[other + REG_ID]! > 0) {
-        if (table[at + REG_ID] === table[other + REG_ID] && this.#isSameInstance(bytes, at, other)) return true;
-        continue;
-      }
-      uri ??= Uri.parse(bytes, table[at + CONTACT_START]!, table[at + CONTACT_END]!);
-      if (equalUris(uri!, Uri.parse(bytes, table[other + CONTACT_START]!, table[other + CONTACT_END]!)!)) return true;
-    }
-    return false;
-  }
-
-  #isSameInstance(bytes: Uint8Array, at: number, other: number): boolean {
-    const { table } = this.#contacts;
-    const [start, end] = [table[at + INSTANCE_START]!, table[at + INSTANCE_END]!];
-    return equalRanges(bytes, start, end, bytes, table[other + INSTANCE_START]!, table[other + INSTANCE_END]!);
-  }
-
   /** What is against a contact that is new (RFC 5627 s5.1). */
   #unfit(bytes: Uint8Array, at: number): Answer | null {
     const { table } = this.#contacts;
     if (table[at + HOST_START]! < 0) return table[at + INSTANCE_END]! > 0 ? NOT_SIP : null;
     return this.#whose.isLoop(bytes, table[at + CONTACT_START]!, table[at + CONTACT_END]!) ? LOOP : null;
-  }
-
-  /** The binding that a contact is: by instance and reg-id, or by its URI. */
-  #bindingOf({ bytes }: Message, aor: number, at: number): number {
-    const { table } = this.#contacts;
-    const location = this.#location;
-    const regId = table[at + REG_ID]!;
-    const start = table[at + CONTACT_START]!;
-    const end = table[at + CONTACT_END]!;
-    for (let slot = location.first(aor); slot >= 0; slot = location.next(slot)) {
-      if (location.regId(slot) !== regId) continue;
-      const texts = location.texts(slot);
-      if (regId > 0) {
-        const from = texts.instanceStart;
-        const to = from + texts.instanceLength;
-        const instance = table[at + INSTANCE_START]!;
-        if (equalRanges(bytes, instance, table[at + INSTANCE_END]!, texts.octets, from, to)) return slot;
-      } else if (equalRanges(bytes, start, end, texts.octets, texts.startOf(Section.Uri), texts.endOf(Section.Uri))) {
-        return slot;
-      }
-    }
-    return regId > 0 ? -1 : this.#equalUri(bytes, start, end, aor);
-  }
-
-  /** s19.1.4, for URIs whose octets differ. */
-  #equalUri(bytes: Uint8Array, start: number, end: number, aor: number): number {
-    const location = this.#location;
-    let wanted: Uri | null = null;
-    for (let slot = location.first(aor); slot >= 0; slot = location.next(slot)) {
-      if (location.regId(slot) > 0) continue;
-      wanted ??= Uri.parse(bytes, start, end);
-      const known = Uri.parse(location.text(slot, Section.Uri));
-      if (wanted !== null && known !== null && equalUris(wanted, known)) return slot;
-    }
-    return -1;
   }
 
   /** s10.3: the same Call-ID wants a higher CSeq; another one is another registration altogether. */

@@ -34,6 +34,13 @@ describe("contacts of one address-of-record", () => {
     expect([more.status, more.reason]).toEqual([403, "Too Many Contacts"]);
   });
 
+  test("are not looked at where more come than could go and come: 403", async () => {
+    using on = await Registering.open({ maxContacts: 2 });
+    const gone = Array.from({ length: 5 }, (_, n) => `${contact(n)};expires=0`);
+    expect((await on.bob.register({ contacts: gone.slice(0, 4) })).status).toBe(200);
+    expect((await on.bob.register({ contacts: gone })).status).toBe(403);
+  });
+
   test("are counted for each by itself", async () => {
     using on = await Registering.open({ maxContacts: 1 });
     expect((await on.bob.register({ contacts: [contact(1)] })).status).toBe(200);
