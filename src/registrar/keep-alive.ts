@@ -53,8 +53,9 @@ export class KeepAlive {
 
   #arm(): void {
     this.#alarm = this.#parts.host.alarms.set(STEP_MS, () => {
-      this.#step();
+      // First: a step that fails must not be the last one.
       this.#arm();
+      this.#step();
     });
   }
 

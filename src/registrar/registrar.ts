@@ -77,7 +77,12 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     this.#auth = options.auth ?? null;
     this.#store = options.store ?? null;
     // For whoever calls it from a handler of its own; what comes is taken by `register`.
-    this.handlers = { register: (request) => this.#judged(request, this.#verdict(request)) };
+    this.handlers = {
+      register: (request) => {
+        this.#counters.requests++;
+        return this.#judged(request, this.#verdict(request));
+      },
+    };
   }
 
   // ---- for the server

@@ -1,6 +1,6 @@
 /** Whose bindings a REGISTER is about, and whether its sender may change them (RFC 3261 s10.3, steps 1 to 5). */
 import type { FoundUser } from "../auth/digest.ts";
-import { MAX_AOR, writeAor } from "../message/aor.ts";
+import { aorOf, MAX_AOR, writeAor } from "../message/aor.ts";
 import { AT, ascii, equalRanges, latin1 } from "../message/bytes.ts";
 import { Header } from "../message/header.ts";
 import { URI_END, URI_START } from "../message/layout.ts";
@@ -102,7 +102,9 @@ export class Whose {
 /** Whether an address-of-record is a user's own, or is named among its others; where somebody else says so, whether it is. */
 export function isOwner(user: FoundUser, aor: string, mayRegister: MayRegister | undefined): boolean {
   if (mayRegister !== undefined) return mayRegister(user, aor);
-  if (user.secrets.aors?.includes(aor) === true) return true;
+  const { aors } = user.secrets;
+  // As people write them, where not as they are kept.
+  if (aors?.some((one) => one === aor || aorOf(one) === aor) === true) return true;
   return aor.slice(SCHEME) === user.name ? user.name.includes("@") : Uri.parse(aor)?.user === user.name;
 }
 

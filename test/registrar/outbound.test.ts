@@ -170,6 +170,14 @@ describe("through a proxy", () => {
     expect(regIds()).toEqual([]);
   });
 
+  test("Vias on one line are as good as two", async () => {
+    const shape = on.bob.shape({ contacts, headers: OUTBOUND });
+    const text = requestText("REGISTER", { ...shape, sentBy: on.client.sentBy });
+    const two = text.replace(/^(Via: .*)\r\n/m, "$1, SIP/2.0/UDP 192.0.2.4;branch=z9hG4bKclient\r\n");
+    on.client.send(two);
+    expect((await on.client.next(({ status }) => status >= 200)).status).toBe(439);
+  });
+
   test("without ob, a client without reg-id may support outbound", async () => {
     expect((await throughProxy({ contacts: ["<sip:bob@192.0.2.1>"], headers: OUTBOUND })).status).toBe(200);
   });

@@ -10,7 +10,7 @@ const DESK = "<sip:bob@192.0.2.4>";
 const USERS: DigestOptions["users"] = {
   bob: "zanzibar",
   "carol@example.com": "secret",
-  sales: { password: "s", aors: ["sip:info@example.com", "tel:+12015550123", "sip:sales@example.net"] },
+  sales: { password: "s", aors: ["sips:%69nfo@Example.com", "tel:+1-201-555-0123", "sip:sales@example.net"] },
   "bob smith": "pass",
 };
 
@@ -149,4 +149,5 @@ test("a handler of the user's own may hand its REGISTERs on", async () => {
   expect(outcome(response)).toEqual([200, `${DESK};expires=60`]);
   expect(response.header("Date")).toBeDefined();
   expect(seen).toEqual([on.bob.callId, on.bob.callId]);
+  expect(on.phones.stats).toMatchObject({ requests: 2, registered: 1 });
 });
