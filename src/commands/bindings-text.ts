@@ -40,8 +40,19 @@ function secondsNow(): number {
   return Math.floor(Date.now() / 1000);
 }
 
-/** One line for each, in columns, by address and then the best first. @param now in seconds since 1970 */
-export function tableText(rows: readonly BindingRow[], now = secondsNow()): string {
+/** How a table is written. */
+export interface TableShape {
+  /** Whether the line that names the columns stands before it. Default true. */
+  isFirst?: boolean;
+  /** In seconds since 1970. */
+  now?: number;
+}
+
+/** One line for each, in columns, by address and then the best first. */
+export function tableText(
+  rows: readonly BindingRow[],
+  { isFirst = true, now = secondsNow() }: TableShape = {},
+): string {
   const sorted = rows.toSorted((a, b) => compareTexts(a.aor, b.aor) || b.q - a.q || b.updated - a.updated);
   const head = ["ADDRESS", "CONTACT", "EXPIRES", "Q", "FROM", "USER AGENT"];
   const cells = sorted.map(({ aor, contact, expires, q, received, userAgent }) =>
@@ -50,8 +61,9 @@ export function tableText(rows: readonly BindingRow[], now = secondsNow()): stri
       .concat(`in ${spanText(Math.max(0, expires - now))}`, String(q / 1000), received, wordsOf(userAgent)),
   );
   const lines = [head, ...cells].map((line) => line.map(cut));
-  const widths = head.map((_, column) => Math.max(...lines.map((line) => line[column]!.length)));
+  const widths = head.map((_, column) => lines.reduce((widest, line) => Math.max(widest, line[column]!.length), 0));
   return lines
+    .slice(isFirst ? 0 : 1)
     .map((line) =>
       line
         .map((cell, column) => cell.padEnd(widths[column]!))

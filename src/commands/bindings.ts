@@ -16,12 +16,16 @@ import { Uri } from "../message/uri.ts";
 import { equalUris } from "../message/uri-compare.ts";
 import { printable } from "../observe/printable.ts";
 import { bindingText, jsonLine, octetsOf, tableText, wordsOf } from "./bindings-text.ts";
+import { print } from "./print.ts";
 import { givenIn, program, runProgram } from "./program.ts";
 import { openStoreTool, storeFault } from "./store.ts";
 
 const EXIT_NOTHING = 1;
 /** The settings that say which store it is. */
 const STORE_FLAGS = new Set(["store.store", "store.store-file", "store.redis-url", "store.redis-prefix"]);
+
+/** Lines are gathered up to this many, and sorted among these: a store may hold millions. */
+const BLOCK = 20_000;
 
 /** What each of the commands does. @returns how many bindings it was about */
 type Work = (tool: StoreTool, isJson: boolean) => Promise<number>;
@@ -79,22 +83,27 @@ function readAor(text: string): string {
 }
 
 async function list(tool: StoreTool, isJson: boolean): Promise<number> {
-  const rows: BindingRow[] = [];
+  let rows: BindingRow[] = [];
   let count = 0;
+  const flush = async (): Promise<void> => {
+    await print(
+      isJson ? rows.map((row) => jsonLine(row)).join("\n") : tableText(rows, { isFirst: count === rows.length }),
+    );
+    rows = [];
+  };
   for await (const row of tool.rows()) {
     count++;
-    if (isJson) print(jsonLine(row));
-    else rows.push(row);
+    if (rows.push(row) === BLOCK) await flush();
   }
   if (count === 0) return nothing("there are no registrations");
-  if (!isJson) print(tableText(rows));
+  if (rows.length > 0) await flush();
   return count;
 }
 
 async function showOne(tool: StoreTool, isJson: boolean, aor: string): Promise<number> {
   const rows = await rowsOf(tool, aor);
   if (rows.length === 0) return nothing(`nothing is registered for ${aor}`);
-  print(isJson ? rows.map((row) => jsonLine(row)).join("\n") : bindingText(aor, rows));
+  await print(isJson ? rows.map((row) => jsonLine(row)).join("\n") : bindingText(aor, rows));
   return rows.length;
 }
 
@@ -104,7 +113,7 @@ async function remove(tool: StoreTool, isJson: boolean, aor: string, contact: st
   for (const row of rows) {
     if (!(await tool.remove(row))) continue;
     count++;
-    print(isJson ? jsonLine(row) : `removed ${wordsOf(row.contact)} of ${wordsOf(aor)}`);
+    await print(isJson ? jsonLine(row) : `removed ${wordsOf(row.contact)} of ${wordsOf(aor)}`);
   }
   if (count > 0) return count;
   return nothing(`nothing is registered for ${aor}${contact === undefined ? "" : ` at ${contact}`}`);
@@ -121,10 +130,6 @@ function isContact({ contact }: BindingRow, wanted: string): boolean {
   if (contact === octets) return true;
   const [ours, theirs] = [Uri.parse(contact), Uri.parse(octets)];
   return ours !== null && theirs !== null && equalUris(ours, theirs);
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }
 
 /** Says on stderr that there is nothing. */
