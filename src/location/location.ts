@@ -321,7 +321,6 @@ export class Location {
 
   /** Refreshes or changes a binding. @param packer its texts, ended: the same as before or others */
   update(slot: number, packer: BindingPacker, values: BindingValues): void {
-    const isShorter = Math.ceil(this.now / 1000) + values.expires < this.expires(slot);
     const holds = this.#holds(slot, packer);
     const isSame = holds && this.q(slot) === values.q && this.regId(slot) === values.regId;
     if (!holds) {
@@ -331,7 +330,7 @@ export class Location {
     this.#setFromNow(slot, values);
     if (isSame) this.store?.touch(slot);
     else this.store?.put(slot);
-    this.watcher?.bound(slot, isShorter ? "shortened" : "refreshed");
+    this.watcher?.bound(slot, "refreshed");
   }
 
   /** Ends a binding. */

@@ -34,6 +34,12 @@ export interface Binding {
 }
 
 const THOUSAND = 1000;
+const NOT_ASCII = /[\x80-\xff]/;
+
+/** Text of a row, one octet a character, as what its UTF-8 says. */
+export function decoded(octets: string): string {
+  return NOT_ASCII.test(octets) ? Buffer.from(octets, "latin1").toString("utf8") : octets;
+}
 
 /** @param remaining seconds */
 export function bindingOf(row: BindingRow, remaining: number, flow: Flow | null): Binding {
@@ -41,17 +47,17 @@ export function bindingOf(row: BindingRow, remaining: number, flow: Flow | null)
   return {
     aor,
     contact,
-    params,
+    params: decoded(params),
     q: row.q / THOUSAND,
     expires: remaining,
     updated,
-    path,
+    path: decoded(path),
     instance,
     regId,
     received,
     isBehindNat: (flags & BindingFlag.Nat) !== 0,
-    userAgent,
-    callId,
+    userAgent: decoded(userAgent),
+    callId: decoded(callId),
     cseq,
     flow,
   };

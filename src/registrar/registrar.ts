@@ -20,7 +20,7 @@ import type { IncomingRequest } from "../server/incoming-request.ts";
 import type { Handlers } from "../server/options.ts";
 import type { Host, Plugin } from "../server/plugin.ts";
 import type { Channel } from "../transport/channel.ts";
-import { type Binding, bindingOf, compareBindings, readReceived } from "./binding.ts";
+import { type Binding, bindingOf, compareBindings, decoded, readReceived } from "./binding.ts";
 import { RegistrarCounters } from "./counters.ts";
 import { Flows } from "./flows.ts";
 import { Gruus } from "./gruus.ts";
@@ -313,8 +313,9 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
   #contactOf(slot: number): RegisteredContact {
     const { location } = this.#room;
     const { id, name, contact, q, callId, cseq } = location.row(slot);
-    const displayName = name === "" ? undefined : name.replace(/^"|"$/g, "").replace(/\\(.)/gs, "$1");
-    return { id: String(id), uri: contact, displayName, q: q / 1000, expires: location.remaining(slot), callId, cseq };
+    const displayName = name === "" ? undefined : decoded(name.replace(/^"|"$/g, "").replace(/\\(.)/gs, "$1"));
+    const [uri, expires] = [contact, location.remaining(slot)];
+    return { id: String(id), uri, displayName, q: q / 1000, expires, callId: decoded(callId), cseq };
   }
 
   /** The way that a binding came by, when it stands. */

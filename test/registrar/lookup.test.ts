@@ -64,6 +64,14 @@ describe("lookup()", () => {
     ]);
   });
 
+  test("gives texts as their UTF-8 says", async () => {
+    const headers = ["User-Agent: Téléphone", 'Path: "一" <sip:p.example.com;lr>'];
+    await on.bob.register({ contacts: ['<sip:bob@192.0.2.1>;note="ü"'], headers });
+    expect(on.phones.lookup(BOB)).toMatchObject([
+      { userAgent: "Téléphone", params: ';note="ü"', path: '"一" <sip:p.example.com;lr>' },
+    ]);
+  });
+
   test("takes a URI as text or read, in any spelling; what is none has no bindings", async () => {
     await on.bob.register({ contacts: ["<sip:bob@192.0.2.1>"] });
     for (const uri of [
