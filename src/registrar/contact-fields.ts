@@ -86,6 +86,12 @@ export class ContactFields {
   /** Whether the only Contact is `*` (s10.2.2). */
   isStar = false;
 
+  /** Whether one of them is this binding, once that was looked for. */
+  isMatched(slot: number): boolean {
+    for (let i = 0; i < this.count; i++) if (this.table[i * WORDS + MATCH] === slot) return true;
+    return false;
+  }
+
   /** Reads the Contacts of a message. @returns one of {@link ContactFault} */
   scan(message: Message): number {
     this.count = 0;

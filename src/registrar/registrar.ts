@@ -88,8 +88,22 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
   // ---- for the server
 
   /** @internal */
+  get timers(): number {
+    return this.#settings.maxBindings;
+  }
+
+  /** @internal */
   async attach(host: Host): Promise<void> {
     if (this.#rooms !== null) throw new TypeError("A registrar belongs to one server");
+    try {
+      await this.#open(host);
+    } catch (error) {
+      await this.#store?.close();
+      throw error;
+    }
+  }
+
+  async #open(host: Host): Promise<void> {
     const { wheel, tokens } = host;
     const settings = this.#settings;
     const wall = (this.#options.wallClock ?? Date.now)();

@@ -221,8 +221,27 @@ export class Registration {
       } else if (slot >= 0) more--;
     }
     if (more <= 0) return null;
-    if ((aor < 0 ? 0 : location.countOf(aor)) + more > this.#parts.settings.maxContacts) return TOO_MANY;
+    const excess = (aor < 0 ? 0 : location.countOf(aor)) + more - this.#parts.settings.maxContacts;
+    if (excess > 0 && this.#dropLost(aor) < excess) return TOO_MANY;
     return location.size + more > location.ceiling ? FULL : null;
+  }
+
+  /**
+   * Bindings whose flow went with an earlier life of the server lead nowhere any more: they go where their place is wanted.
+   * @returns how many there were
+   */
+  #dropLost(aor: number): number {
+    const location = this.#location;
+    let count = 0;
+    for (let slot = aor < 0 ? -1 : location.first(aor); slot >= 0; ) {
+      const next = location.next(slot);
+      if (location.flags(slot) & BindingFlag.FlowLost && !this.#contacts.isMatched(slot)) {
+        location.remove(slot, "deactivated");
+        count++;
+      }
+      slot = next;
+    }
+    return count;
   }
 
   /** What is against a contact that is new (RFC 5627 s5.1). */

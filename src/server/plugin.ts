@@ -55,7 +55,9 @@ export interface Plugin {
   lost?(channel: Channel): void;
   /** An INVITE outside dialogs, before its handler has it. @returns whether it was answered */
   invite?(call: Call): boolean;
-  /** Called once, before the server listens, which waits for what it promises. What it throws ends the start. */
+  /** Timers that it may have at one time, where there may be many: room is made for them at the start. */
+  readonly timers?: number;
+  /** Called once, before the server listens, which waits for what it promises. What it throws ends the start: it has closed itself then. */
   attach?(host: Host): unknown;
   /** The server is closed; `stop()` waits for what it promises. */
   closed?(): unknown;

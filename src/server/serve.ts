@@ -24,6 +24,7 @@ import { Endpoint } from "./endpoint.ts";
 import { advertisedFor, type ListenAddress, ListenError, parseListenAddress } from "./listen.ts";
 import { consoleLog, type Handlers, type Log, type ServeOptions } from "./options.ts";
 import type { CallOptions, OutgoingCall } from "./outgoing-call.ts";
+import type { Host, Plugin } from "./plugin.ts";
 import { type ServerStats, statsOf } from "./stats.ts";
 
 /** How a server is stopped. */
@@ -201,7 +202,8 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const clock: Clock = options.clock ?? systemClock;
   const transactions = limits.transactions ?? shareOfMemory(TRANSACTION_OCTETS, MIN_TRANSACTIONS, MAX_TRANSACTIONS);
   const dialogs = limits.dialogs ?? shareOfMemory(DIALOG_OCTETS, MIN_DIALOGS, MAX_DIALOGS);
-  const wheel = new TimerWheel(clock.now(), transactions + dialogs);
+  const timers = plugins.reduce((sum, plugin) => sum + (plugin.timers ?? 0), transactions + dialogs);
+  const wheel = new TimerWheel(clock.now(), timers);
   const tokens = new TokenSource(options.random);
   const tls = new TlsContext(options.tls ?? {});
   const wanted = listenAddresses(options.listen ?? DEFAULT_LISTEN, tls);
@@ -240,16 +242,26 @@ export async function serve(options: ServeOptions): Promise<Server> {
   const client = new Client(core, composer);
   const { dialogs: standing, sender, alarms } = core;
   const host = { client, dialogs: standing, sender, composer, alarms, wheel, tokens, log, now: () => wheel.now };
-  try {
-    for (const plugin of plugins) await plugin.attach?.(host);
-  } catch (error) {
-    await core.closed().catch(() => {});
-    throw error;
-  }
+  await attach(plugins, host);
+  // What opened files may have taken its time: that is no gap between two ticks.
+  wheel.advance(clock.now());
+  wheel.longestGap = 0;
   const server = new Server(core, endpoint, wheel, transports, client, log);
   await server.listen(wanted, options.advertise);
   for (const warning of tls.warnings) log.warn({}, warning);
   return server;
+}
+
+/** Attaches plugins one after the other. Where one cannot be, those before it are closed again. */
+async function attach(plugins: readonly Plugin[], host: Host): Promise<void> {
+  for (const [index, plugin] of plugins.entries()) {
+    try {
+      await plugin.attach?.(host);
+    } catch (error) {
+      await Promise.allSettled(plugins.slice(0, index).map((before) => before.closed?.()));
+      throw error;
+    }
+  }
 }
 
 /** The options that are there: one given as undefined takes nothing from a plugin. */

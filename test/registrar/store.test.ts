@@ -1,8 +1,8 @@
 /** A registrar and what keeps its bindings: what it is told, when it is in trouble, when answers wait for it. */
 import { describe, expect, test } from "bun:test";
-import type { BindingRow } from "../../src/location/row.ts";
+import { BindingFlag, type BindingRow } from "../../src/location/row.ts";
 import { KeptStore } from "../support/kept-store.ts";
-import { outcome, Registering, Registrant, RunningRegistrar } from "../support/registering.ts";
+import { outcome, Registering, Registrant, RunningRegistrar, WALL } from "../support/registering.ts";
 import { StreamClient } from "../support/stream-client.ts";
 import { until } from "../support/until.ts";
 
@@ -255,4 +255,31 @@ describe("beside another server on the same store", () => {
     expect(on.phones.stats).toMatchObject({ bindings: 1, flowsLost: 0 });
     expect(store.told).toEqual(["put sip:bob@192.0.2.4"]);
   });
+});
+
+test("bindings whose flow went with an earlier life give way where their place is wanted", async () => {
+  const before = new KeptStore();
+  const lost = (n: number) => ({
+    id: n,
+    aor: "sip:bob@example.com",
+    name: "",
+    contact: `sip:bob@${n}.invalid;transport=ws`,
+    params: "",
+    instance: "",
+    regId: 0,
+    q: 1000,
+    callId: `c${n}`,
+    cseq: 1,
+    expires: WALL / 1000 + 600,
+    updated: WALL / 1000 - 60,
+    path: "",
+    received: "ws:127.0.0.1:9",
+    userAgent: "",
+    flags: BindingFlag.FlowOnly | BindingFlag.FlowLost,
+  });
+  for (const n of [1, 2]) before.rows.set(`row ${n}`, lost(n));
+  using on = await Registering.open({ store: new KeptStore({ before }), maxContacts: 2 });
+  expect([on.phones.stats.bindings, on.contacts()]).toEqual([2, []]);
+  expect((await on.bob.register({ contacts: ["<sip:bob@192.0.2.4>"] })).status).toBe(200);
+  expect([on.phones.stats.bindings, on.contacts()]).toEqual([1, ["sip:bob@192.0.2.4"]]);
 });

@@ -175,6 +175,21 @@ describe("a NOTIFY of no dialog", () => {
 });
 
 describe("attach and closed", () => {
+  test("where one cannot be attached the server does not start, and those before it are closed", async () => {
+    const told: string[] = [];
+    const plugin = (name: string, fails = false) => ({
+      handlers: {},
+      async attach() {
+        told.push(`attach ${name}`);
+        if (fails) throw new Error(`${name} cannot`);
+      },
+      closed: () => void told.push(`closed ${name}`),
+    });
+    const plugins = [plugin("first"), plugin("second", true), plugin("third")];
+    await expect(testServer({ plugins })).rejects.toThrow("second cannot");
+    expect(told).toEqual(["attach first", "attach second", "closed first"]);
+  });
+
   test("attach comes once, before anything can arrive, with the rooms below; closed comes once at the end", async () => {
     const told: string[] = [];
     const hosts: Host[] = [];
