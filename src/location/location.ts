@@ -1,31 +1,11 @@
 /**
- * The location service (RFC 3261 s10): which contacts an address-of-record is bound to.
- *
- * Bindings are slots of one large array, sixteen words each, and their texts are runs of octets in a {@link ByteStore}:
- * half a million of them are nothing that the garbage collector walks over. An address-of-record is a slot of eight words
- * with a list of its bindings; it is found by its octets.
- *
- *     a binding's words                       an address-of-record's words
- *     0   its address-of-record               0-3  the key table's
- *     1   the next of the same                4    its first binding
- *     2-3 its texts: block, length            5    how many it has
- *     4   the timer of its expiry
- *     5-7 expires, CSeq, updated
- *     8   q and flags
- *     9   reg-id
- *     10-11 its number
- *     12-14 the links of the flows
- *
- * All slots are good until the binding is removed, or expires.
+ * The location service (RFC 3261 s10): which contacts an address-of-record is bound to, until when, and who is told when
+ * that changes. All slots are good until the binding is removed, or expires.
  */
-import { ByteStore } from "../memory/byte-store.ts";
-import { KeyBuilder } from "../memory/key.ts";
-import { KEY_WORDS, KeyTable } from "../memory/key-table.ts";
-import { equalRanges, latin1 } from "../message/bytes.ts";
 import type { TimerWheel } from "../time/wheel.ts";
-import { BindingPacker, PackedBinding, Section } from "./packed.ts";
+import { BindingTable, type WrittenValues } from "./binding-table.ts";
+import { BindingPacker, Section } from "./packed.ts";
 import type { BindingRow } from "./row.ts";
-import { bindingKey } from "./row.ts";
 import type { BindingStore } from "./store.ts";
 
 /** What has happened to a binding that is there (RFC 3680 s5.2). */
@@ -64,75 +44,25 @@ export interface BindingValues {
 }
 
 /** A binding that comes from elsewhere: its times are seconds since 1970. See `BindingRow`. */
-export type LoadedValues = Pick<BindingRow, "id" | "expires" | "updated" | "cseq" | "q" | "regId" | "flags">;
+export type LoadedValues = WrittenValues & Pick<BindingRow, "id">;
 
-/** A binding's record is 2^4 words. */
-export const BINDING_SHIFT = 4;
-const AOR = 0;
-const NEXT = 1;
-const BLOCK = 2;
-const LENGTH = 3;
-const TIMER = 4;
-const EXPIRES = 5;
-const CSEQ = 6;
-const UPDATED = 7;
-const Q_FLAGS = 8;
-const REG_ID = 9;
-const ID_LOW = 10;
-const ID_HIGH = 11;
-/** Where {@link Location.records} has the three words of the flows, from the beginning of a binding. */
-export const FLOW_WORDS = 12;
-
-const AOR_SHIFT = 3;
-const FIRST = KEY_WORDS;
-const COUNT = KEY_WORDS + 1;
-
-const Q_BITS = 10;
-const Q_MASK = (1 << Q_BITS) - 1;
-const TWO_32 = 2 ** 32;
-/** What a key begins with, and where the address-of-record stands in one. */
-const KIND = 0x41;
-const KEY_HEAD = 3;
-/** The length of an address-of-record is kept in 16 bits. */
-const MAX_KEPT = 0xffff;
-
-export class Location {
-  /** The words of the bindings; see above. */
-  readonly records: Int32Array;
+export class Location extends BindingTable {
   /** What keeps them beyond the process; null keeps them in memory alone. */
   store: BindingStore | null = null;
   watcher: LocationWatcher | null = null;
-  /** Bindings there are. */
-  size = 0;
   /** Bindings that have expired since the start. */
   expired = 0;
-  readonly ceiling: number;
   readonly #wheel: TimerWheel;
   readonly #kind: number;
   readonly #epoch: number;
-  readonly #bytes = new ByteStore();
-  readonly #aors: Int32Array;
-  readonly #key: KeyBuilder;
-  readonly #table: KeyTable;
-  readonly #packed = new PackedBinding();
-  readonly #packing = new PackedBinding();
   readonly #packer = new BindingPacker();
-  readonly #aor = new Uint8Array(MAX_KEPT);
-  #used = 0;
-  #free = -1;
-  #usedAors = 0;
-  #freeAor = -1;
-  #lastId = 0;
+  #lastId: number;
 
   constructor({ wheel, epoch, ceiling, seed }: LocationOptions) {
+    super(ceiling, seed);
     this.#wheel = wheel;
     this.#epoch = epoch.wall - epoch.wheel;
     this.#kind = wheel.register((slot) => this.#onExpiry(slot));
-    this.ceiling = ceiling;
-    this.records = new Int32Array(ceiling << BINDING_SHIFT);
-    this.#aors = new Int32Array(ceiling << AOR_SHIFT);
-    this.#key = new KeyBuilder(seed);
-    this.#table = new KeyTable(this.#bytes, this.#aors, AOR_SHIFT, 0);
     // Above all that other servers have given, and all of a life before.
     this.#lastId = Math.floor(epoch.wall) * 1024 + (seed[0] & 1023);
   }
@@ -142,162 +72,9 @@ export class Location {
     return this.#epoch + this.#wheel.now;
   }
 
-  /** Addresses-of-record that have a binding. */
-  get aors(): number {
-    return this.#table.size;
-  }
-
-  /** Octets in segments for texts. */
-  get octets(): number {
-    return this.#bytes.capacity;
-  }
-
-  /** Slots that are or were in use: all numbers below this. A free one has no expiry. */
-  get used(): number {
-    return this.#used;
-  }
-
-  // ---- addresses-of-record
-
-  /** The slot of a canonical address-of-record; -1 when it has no binding. */
-  find(bytes: Uint8Array, start: number, end: number): number {
-    const key = this.#key.begin(KIND).part(bytes, start, end);
-    return this.#table.find(key, key.hash());
-  }
-
-  /** The same by its text. */
-  findText(aor: string): number {
-    return this.find(this.#aor, 0, this.#octetsOf(aor));
-  }
-
-  /** Puts an address-of-record into {@link #aor}. @returns its length */
-  #octetsOf(aor: string): number {
-    const length = Math.min(aor.length, MAX_KEPT);
-    for (let i = 0; i < length; i++) this.#aor[i] = aor.charCodeAt(i);
-    return length;
-  }
-
-  /** Its slot, made when there is none; to be used for {@link add} at once. */
-  #open(bytes: Uint8Array, start: number, end: number): number {
-    const key = this.#key.begin(KIND).part(bytes, start, end);
-    const hash = key.hash();
-    const found = this.#table.find(key, hash);
-    if (found >= 0) return found;
-    const aors = this.#aors;
-    let slot = this.#freeAor;
-    if (slot >= 0) this.#freeAor = aors[(slot << AOR_SHIFT) + FIRST]!;
-    else slot = this.#usedAors++;
-    aors[(slot << AOR_SHIFT) + FIRST] = -1;
-    aors[(slot << AOR_SHIFT) + COUNT] = 0;
-    this.#table.insert(slot, key, hash);
-    return slot;
-  }
-
-  /** The first binding of an address-of-record. */
-  first(aor: number): number {
-    return this.#aors[(aor << AOR_SHIFT) + FIRST]!;
-  }
-
-  /** The next binding of the same address-of-record; -1 behind the last. */
-  next(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + NEXT]!;
-  }
-
-  /** How many bindings an address-of-record has. */
-  countOf(aor: number): number {
-    return this.#aors[(aor << AOR_SHIFT) + COUNT]!;
-  }
-
-  /** The canonical address-of-record that a binding is of. */
-  aorOf(slot: number): string {
-    const block = this.#table.blockOf(this.aorSlotOf(slot));
-    const at = this.#bytes.offset(block) + KEY_HEAD;
-    return latin1(this.#bytes.segment(block), at, at + this.aorLength(slot));
-  }
-
-  /** The octets in the address-of-record of a binding. */
-  aorLength(slot: number): number {
-    const block = this.#table.blockOf(this.aorSlotOf(slot));
-    const octets = this.#bytes.segment(block);
-    const at = this.#bytes.offset(block);
-    return octets[at + 1]! | (octets[at + 2]! << 8);
-  }
-
-  /** Copies the address-of-record of a binding. */
-  copyAor(slot: number, to: Uint8Array, at: number): void {
-    const block = this.#table.blockOf(this.aorSlotOf(slot));
-    const octets = this.#bytes.segment(block);
-    const from = this.#bytes.offset(block) + KEY_HEAD;
-    for (let i = this.aorLength(slot); i-- > 0; ) to[at + i] = octets[from + i]!;
-  }
-
-  aorSlotOf(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + AOR]!;
-  }
-
-  // ---- a binding
-
-  /** Its texts. Read before the next call. */
-  texts(slot: number): PackedBinding {
-    const block = this.records[(slot << BINDING_SHIFT) + BLOCK]!;
-    return this.#packed.at(this.#bytes.segment(block), this.#bytes.offset(block));
-  }
-
-  /** The octets in the run of its texts. */
-  textsLength(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + LENGTH]!;
-  }
-
-  /** Copies the run of its texts, as whole words. @param at in words */
-  copyTexts(slot: number, to: Int32Array, at: number): void {
-    const block = this.records[(slot << BINDING_SHIFT) + BLOCK]!;
-    const words = this.#bytes.wordSegment(block);
-    const from = this.#bytes.wordOffset(block);
-    for (let i = (this.textsLength(slot) + 3) >>> 2; i-- > 0; ) to[at + i] = words[from + i]!;
-  }
-
-  /** When it expires, in seconds since 1970; 0 for a slot that is free. */
-  expires(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + EXPIRES]! >>> 0;
-  }
-
   /** Seconds until it expires, at least one. */
   remaining(slot: number): number {
     return Math.max(1, this.expires(slot) - Math.ceil(this.now / 1000));
-  }
-
-  cseq(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + CSEQ]! >>> 0;
-  }
-
-  /** When it was registered or refreshed last, in seconds since 1970. */
-  updated(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + UPDATED]! >>> 0;
-  }
-
-  /** 0 to 1000. */
-  q(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + Q_FLAGS]! & Q_MASK;
-  }
-
-  /** Bits of `BindingFlag`. */
-  flags(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + Q_FLAGS]! >>> Q_BITS;
-  }
-
-  setFlags(slot: number, flags: number): void {
-    const at = (slot << BINDING_SHIFT) + Q_FLAGS;
-    this.records[at] = (this.records[at]! & Q_MASK) | (flags << Q_BITS);
-  }
-
-  regId(slot: number): number {
-    return this.records[(slot << BINDING_SHIFT) + REG_ID]! >>> 0;
-  }
-
-  /** Its number; see {@link BindingRow.id}. */
-  id(slot: number): number {
-    const at = slot << BINDING_SHIFT;
-    return (this.records[at + ID_HIGH]! >>> 0) * TWO_32 + (this.records[at + ID_LOW]! >>> 0);
   }
 
   // ---- changes
@@ -309,10 +86,10 @@ export class Location {
    * @returns its slot; -1 when the ceiling is reached
    */
   add(aor: Uint8Array, start: number, end: number, packer: BindingPacker, values: BindingValues): number {
-    const slot = this.#take(aor, start, end);
+    const slot = this.take(aor, start, end);
     if (slot < 0) return -1;
-    this.#setId(slot, ++this.#lastId);
-    this.#keep(slot, packer);
+    this.setId(slot, ++this.#lastId);
+    this.keep(slot, packer);
     this.#setFromNow(slot, values);
     this.store?.put(slot);
     this.watcher?.bound(slot, "registered");
@@ -321,11 +98,11 @@ export class Location {
 
   /** Refreshes or changes a binding. @param packer its texts, ended: the same as before or others */
   update(slot: number, packer: BindingPacker, values: BindingValues): void {
-    const holds = this.#holds(slot, packer);
+    const holds = this.holds(slot, packer);
     const isSame = holds && this.q(slot) === values.q && this.regId(slot) === values.regId;
     if (!holds) {
-      this.#drop(slot);
-      this.#keep(slot, packer);
+      this.drop(slot);
+      this.keep(slot, packer);
     }
     this.#setFromNow(slot, values);
     if (isSame) this.store?.touch(slot);
@@ -353,7 +130,8 @@ export class Location {
    */
   load(row: BindingRow): number {
     const packer = packRow(this.#packer.begin(), row);
-    return this.loadPacked(this.#aor, 0, this.#octetsOf(row.aor), packer, row);
+    const aor = octetsOf(row.aor);
+    return this.loadPacked(aor, 0, aor.length, packer, row);
   }
 
   /**
@@ -364,35 +142,20 @@ export class Location {
   loadPacked(aor: Uint8Array, start: number, end: number, packer: BindingPacker, values: LoadedValues): number {
     if (values.expires <= Math.ceil(this.now / 1000)) return -1;
     const aorSlot = this.find(aor, start, end);
-    const known = aorSlot < 0 ? -1 : this.#known(aorSlot, packer, values.regId);
+    const known = aorSlot < 0 ? -1 : this.known(aorSlot, packer, values.regId);
     if (known >= 0 && this.updated(known) > values.updated) return -1;
-    const slot = known >= 0 ? known : this.#take(aor, start, end);
+    const slot = known >= 0 ? known : this.take(aor, start, end);
     if (slot < 0) return -1;
     if (known >= 0) {
       this.watcher?.taken?.(slot);
-      this.#drop(slot);
+      this.drop(slot);
     }
-    this.#setId(slot, values.id);
+    this.setId(slot, values.id);
     this.#lastId = Math.max(this.#lastId, values.id);
-    this.#keep(slot, packer);
-    this.#set(slot, values, values.expires, values.updated);
+    this.keep(slot, packer);
+    this.#set(slot, values);
     this.watcher?.bound(slot, known >= 0 ? "refreshed" : "created");
     return slot;
-  }
-
-  /** The binding of an address-of-record that {@link bindingKey} does not tell from this one; -1 when there is none. */
-  #known(aor: number, packer: BindingPacker, regId: number): number {
-    const other = this.#packing.at(packer.octets, 0);
-    const from = regId > 0 ? other.instanceStart : other.startOf(Section.Uri);
-    const to = regId > 0 ? from + other.instanceLength : other.endOf(Section.Uri);
-    for (let slot = this.first(aor); slot >= 0; slot = this.next(slot)) {
-      if (this.regId(slot) !== regId) continue;
-      const texts = this.texts(slot);
-      const start = regId > 0 ? texts.instanceStart : texts.startOf(Section.Uri);
-      const end = regId > 0 ? start + texts.instanceLength : texts.endOf(Section.Uri);
-      if (equalRanges(texts.octets, start, end, other.octets, from, to)) return slot;
-    }
-    return -1;
   }
 
   /** Ends a binding that the store has ended. @param key by {@link bindingKey} @returns whether it was there */
@@ -402,159 +165,33 @@ export class Location {
     return slot >= 0;
   }
 
-  /** The binding of an address-of-record with this key, by {@link bindingKey}; -1 when there is none. */
-  slotOf(aor: string, key: string): number {
-    const aorSlot = this.findText(aor);
-    if (aorSlot < 0) return -1;
-    for (let slot = this.first(aorSlot); slot >= 0; slot = this.next(slot)) {
-      if (this.keyOf(slot) === key) return slot;
-    }
-    return -1;
-  }
-
-  /** By what a binding is told from others of its address-of-record. */
-  keyOf(slot: number): string {
-    const regId = this.regId(slot);
-    return bindingKey({ regId, instance: regId > 0 ? this.instance(slot) : "", contact: this.text(slot, Section.Uri) });
-  }
-
-  /** One of a binding's texts. */
-  text(slot: number, section: Section): string {
-    const texts = this.texts(slot);
-    return latin1(texts.octets, texts.startOf(section), texts.endOf(section));
-  }
-
-  instance(slot: number): string {
-    const { octets, instanceStart, instanceLength } = this.texts(slot);
-    return latin1(octets, instanceStart, instanceStart + instanceLength);
-  }
-
-  /** A binding in words. */
-  row(slot: number): BindingRow {
-    return {
-      id: this.id(slot),
-      aor: this.aorOf(slot),
-      name: this.text(slot, Section.Name),
-      contact: this.text(slot, Section.Uri),
-      params: this.text(slot, Section.Params),
-      instance: this.instance(slot),
-      regId: this.regId(slot),
-      q: this.q(slot),
-      callId: this.text(slot, Section.CallId),
-      cseq: this.cseq(slot),
-      expires: this.expires(slot),
-      updated: this.updated(slot),
-      path: this.text(slot, Section.Path),
-      received: this.text(slot, Section.Received),
-      userAgent: this.text(slot, Section.UserAgent),
-      flags: this.flags(slot),
-    };
-  }
-
   // ----
-
-  /** A free slot in the list of an address-of-record, or -1. */
-  #take(aor: Uint8Array, start: number, end: number): number {
-    if (this.size >= this.ceiling) return -1;
-    const { records } = this;
-    let slot = this.#free;
-    if (slot >= 0) this.#free = records[(slot << BINDING_SHIFT) + NEXT]!;
-    else slot = this.#used++;
-    const owner = this.#open(aor, start, end);
-    const at = slot << BINDING_SHIFT;
-    for (let i = 1 << BINDING_SHIFT; i-- > 0; ) records[at + i] = 0;
-    records[at + AOR] = owner;
-    const aorAt = owner << AOR_SHIFT;
-    records[at + NEXT] = this.#aors[aorAt + FIRST]!;
-    this.#aors[aorAt + FIRST] = slot;
-    this.#aors[aorAt + COUNT]!++;
-    this.size++;
-    return slot;
-  }
 
   #end(slot: number, event: UnboundEvent): void {
     this.watcher?.unbound(slot, event);
-    const { records } = this;
-    const at = slot << BINDING_SHIFT;
-    if (records[at + TIMER] !== 0) this.#wheel.cancel(records[at + TIMER]!);
-    this.#drop(slot);
-    this.#unlink(slot);
-    records[at + EXPIRES] = 0;
-    records[at + NEXT] = this.#free;
-    this.#free = slot;
-    this.size--;
-  }
-
-  #unlink(slot: number): void {
-    const { records } = this;
-    const owner = this.aorSlotOf(slot);
-    const aorAt = owner << AOR_SHIFT;
-    if (this.first(owner) === slot) this.#aors[aorAt + FIRST] = this.next(slot);
-    else {
-      let before = this.first(owner);
-      while (this.next(before) !== slot) before = this.next(before);
-      records[(before << BINDING_SHIFT) + NEXT] = this.next(slot);
-    }
-    if (--this.#aors[aorAt + COUNT]! > 0) return;
-    this.#table.remove(owner);
-    this.#aors[aorAt + FIRST] = this.#freeAor;
-    this.#freeAor = owner;
-  }
-
-  #keep(slot: number, packer: BindingPacker): void {
-    const at = slot << BINDING_SHIFT;
-    this.records[at + BLOCK] = this.#bytes.keep(packer.words, 0, packer.length);
-    this.records[at + LENGTH] = packer.length;
-  }
-
-  #drop(slot: number): void {
-    const at = slot << BINDING_SHIFT;
-    this.#bytes.give(this.records[at + BLOCK]!, this.records[at + LENGTH]!);
-  }
-
-  /** Whether a binding's texts are these. */
-  #holds(slot: number, packer: BindingPacker): boolean {
-    const at = slot << BINDING_SHIFT;
-    if (this.records[at + LENGTH] !== packer.length) return false;
-    const block = this.records[at + BLOCK]!;
-    const kept = this.#bytes.wordSegment(block);
-    const from = this.#bytes.wordOffset(block);
-    const { words } = packer;
-    for (let i = (packer.length + 3) >>> 2; i-- > 0; ) if (kept[from + i] !== words[i]) return false;
-    return true;
+    if (this.timer(slot) !== 0) this.#wheel.cancel(this.timer(slot));
+    this.give(slot);
   }
 
   #setFromNow(slot: number, values: BindingValues): void {
-    const seconds = Math.ceil(this.now / 1000);
-    this.#set(slot, values, seconds + values.expires, seconds);
+    const updated = Math.ceil(this.now / 1000);
+    const { cseq, q, regId, flags } = values;
+    this.#set(slot, { expires: updated + values.expires, updated, cseq, q, regId, flags });
   }
 
-  /** @param expires and `updated` in seconds since 1970 */
-  #set(slot: number, values: Omit<BindingValues, "expires">, expires: number, updated: number): void {
-    const { records } = this;
-    const at = slot << BINDING_SHIFT;
-    records[at + EXPIRES] = expires;
-    records[at + CSEQ] = values.cseq;
-    records[at + UPDATED] = updated;
-    records[at + Q_FLAGS] = values.q | (values.flags << Q_BITS);
-    records[at + REG_ID] = values.regId;
-    if (records[at + TIMER] !== 0) this.#wheel.cancel(records[at + TIMER]!);
+  #set(slot: number, values: WrittenValues): void {
+    this.write(slot, values);
+    if (this.timer(slot) !== 0) this.#wheel.cancel(this.timer(slot));
     this.#arm(slot);
-  }
-
-  #setId(slot: number, id: number): void {
-    const at = slot << BINDING_SHIFT;
-    this.records[at + ID_LOW] = id;
-    this.records[at + ID_HIGH] = id / TWO_32;
   }
 
   #arm(slot: number): void {
     const delay = this.expires(slot) * 1000 - this.now;
-    this.records[(slot << BINDING_SHIFT) + TIMER] = this.#wheel.insert(delay, this.#kind, slot);
+    this.setTimer(slot, this.#wheel.insert(delay, this.#kind, slot));
   }
 
   #onExpiry(slot: number): void {
-    this.records[(slot << BINDING_SHIFT) + TIMER] = 0;
+    this.setTimer(slot, 0);
     // A timer reaches no farther than seven days.
     if (this.now < this.expires(slot) * 1000) this.#arm(slot);
     else {
@@ -576,4 +213,11 @@ function packRow(packer: BindingPacker, row: BindingRow): BindingPacker {
   if (row.instance !== "") packer.instance(row.params.indexOf(row.instance), row.instance.length);
   packer.end();
   return packer;
+}
+
+/** The octets of text that has one character an octet. */
+function octetsOf(text: string): Uint8Array {
+  const octets = new Uint8Array(text.length);
+  for (let i = 0; i < octets.length; i++) octets[i] = text.charCodeAt(i);
+  return octets;
 }

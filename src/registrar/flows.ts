@@ -2,7 +2,7 @@
  * Which flow a binding came over (RFC 5626 s6): the channel it can be reached by as long as that stands. The bindings of a
  * connection are a list, so that they are found when it is lost; three words of each binding's record are its links.
  */
-import { BINDING_SHIFT, FLOW_WORDS } from "../location/location.ts";
+import { BINDING_SHIFT, FLOW_WORDS } from "../location/binding-table.ts";
 import type { Channel } from "../transport/channel.ts";
 
 // The words, from FLOW_WORDS. Numbers are one higher, so that 0 is none.
