@@ -182,7 +182,7 @@ describe.each(["tls", "wss"] as const)("%s", (transport: StreamTransport & ("tls
     using running = await listen(transport);
     running.put(renewed);
     const waiting = Array.from({ length: 20 }, () => handshakeWith(running.address));
-    await until("the connections", () => running.server.stats().connections > 0 || transport === "wss");
+    await until("the connections", () => running.server.stats().connectionsAccepted > 0 || transport === "wss");
     running.server.reloadCertificates();
     expect(new Set(await Promise.all(waiting))).toEqual(new Set(["done"]));
   });
