@@ -12,6 +12,8 @@ export const BindingFlag = {
   FlowLost: 8,
   /** It does not answer what keeps its NAT open. */
   Silent: 16,
+  /** It was registered at another server, which has its flow and keeps its NAT open. Stands in no store. */
+  Elsewhere: 32,
 } as const;
 
 /** All texts have one character an octet. */

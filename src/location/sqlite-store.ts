@@ -10,7 +10,7 @@ import { SqliteOwner } from "./sqlite-owner.ts";
 import { checkWhole, openFile, reasonOf, touchFile } from "./sqlite-schema.ts";
 import type { FromWriter, SyncMode, ToWriter } from "./sqlite-writer.ts";
 import { type BindingStore, type StoreCounters, StoreError, type StoreHost } from "./store.ts";
-import { Waiting } from "./waiting.ts";
+import { Waiting, within } from "./waiting.ts";
 
 /**
  * What may be lost, in changes of the youngest time before the end:
@@ -373,17 +373,6 @@ export class SqliteStore implements BindingStore {
 
 function post(worker: Worker, message: ToWriter, transfer: ArrayBuffer[] = []): void {
   worker.postMessage(message, transfer);
-}
-
-/** What a promise resolves to, or undefined when that takes too long. */
-async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
-  const { promise: late, resolve } = Promise.withResolvers<undefined>();
-  const timer = setTimeout(resolve, ms);
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Keeps bindings in an SQLite file. What a crash can lose is told at {@link SqliteStoreOptions}. */

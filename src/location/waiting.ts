@@ -33,3 +33,14 @@ export class Waiting {
     for (const { resolvers } of this.#waiters.splice(0)) resolvers.reject(error);
   }
 }
+
+/** What a promise resolves to, or undefined when that takes longer than so many milliseconds. */
+export async function within<T>(ms: number, promise: Promise<T>): Promise<T | undefined> {
+  const { promise: late, resolve } = Promise.withResolvers<undefined>();
+  const timer = setTimeout(resolve, ms);
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,145 @@
+/** What comes from Redis and from other servers on it, taken into the bindings that this one knows. */
+import type { Changes } from "./changes.ts";
+import type { Location } from "./location.ts";
+import { compareVersions, type GoneRow, readNews, readValue, type SharedRow, type Version } from "./redis-rows.ts";
+import { BindingFlag, type BindingRow, bindingKey } from "./row.ts";
+
+/** What is counted of it. */
+export interface SharedCounters {
+  learnt: number;
+  malformed: number;
+}
+
+export interface SharedParts {
+  readonly location: Location;
+  readonly changes: Changes;
+  /** The name of this server. */
+  readonly server: string;
+  readonly counters: SharedCounters;
+}
+
+export class Shared {
+  readonly #parts: SharedParts;
+  /** Bindings that are gone, by {@link nameOf}: those of late, and those before. What was said of them may come later. */
+  #gone = new Map<string, Version>();
+  #goneBefore = new Map<string, Version>();
+  /** Slots that were seen since {@link begin}. */
+  #seen: Uint8Array | null = null;
+
+  constructor(parts: SharedParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes in what another server says. */
+  hear(news: string): void {
+    const heard = readNews(news);
+    if (heard === null) this.#parts.counters.malformed++;
+    for (const gone of heard?.gone ?? []) this.#drop(gone);
+    for (const shared of heard?.rows ?? []) this.#take(shared);
+  }
+
+  /** A binding is about to go here. */
+  ending(slot: number): GoneRow {
+    const { location } = this.#parts;
+    const gone = { ...this.#versionOf(slot), aor: location.aorOf(slot), key: location.keyOf(slot) };
+    this.remember(gone);
+    return gone;
+  }
+
+  /** What others say of this binding, as they knew it before, counts for nothing. */
+  remember(gone: GoneRow): void {
+    const name = nameOf(gone);
+    const before = this.#gone.get(name);
+    if (before === undefined || compareVersions(gone, before) > 0) this.#gone.set(name, gone);
+  }
+
+  /** Forgets what is long gone. To be called each minute or so. */
+  forget(): void {
+    this.#goneBefore = this.#gone;
+    this.#gone = new Map();
+  }
+
+  // ---- reading all that Redis has
+
+  /** From here on it is noted which bindings Redis has. */
+  begin(): void {
+    this.#seen = new Uint8Array(this.#parts.location.ceiling);
+  }
+
+  /** Takes in a value that was read. */
+  read(value: string): void {
+    const found = readValue(value);
+    if (found === null) this.#parts.counters.malformed++;
+    else if ("row" in found) this.#take(found);
+    else this.#drop(found);
+  }
+
+  /**
+   * All has been read: of what this server knows and Redis has not, what is older than `since` was ended elsewhere, and the
+   * rest was lost by Redis and is to be written again.
+   * @param since in seconds since 1970
+   * @returns how many were ended, in steps between which others may have their turn
+   */
+  *end(since: number): Generator<void, number> {
+    const { location, changes } = this.#parts;
+    let ended = 0;
+    for (let slot = 0; slot < location.used; slot++) {
+      if (slot % STEP === STEP - 1) yield;
+      if (location.expires(slot) === 0 || this.#seen![slot] === 1 || changes.has(slot)) continue;
+      if (location.updated(slot) >= since) changes.put(slot);
+      else if (location.unload(location.aorOf(slot), location.keyOf(slot))) ended++;
+    }
+    this.#seen = null;
+    return ended;
+  }
+
+  // ----
+
+  #take({ row, server }: SharedRow): void {
+    const { location, changes, counters } = this.#parts;
+    const key = bindingKey(row);
+    const name = nameOf({ aor: row.aor, key });
+    const gone = this.#gone.get(name) ?? this.#goneBefore.get(name);
+    // It was said by one who had not heard.
+    if (gone !== undefined && compareVersions(row, gone) <= 0) return;
+    const known = location.slotOf(row.aor, key);
+    const order = known < 0 ? 1 : compareVersions(row, this.#versionOf(known));
+    let slot = known;
+    if (order > 0) {
+      slot = location.load(server === this.#parts.server ? lost(row) : elsewhere(row));
+      if (slot >= 0) counters.learnt++;
+    } else if (order < 0) changes.put(known);
+    if (slot >= 0 && this.#seen !== null) this.#seen[slot] = 1;
+  }
+
+  #drop(gone: GoneRow): void {
+    this.remember(gone);
+    const { location } = this.#parts;
+    const slot = location.slotOf(gone.aor, gone.key);
+    // One that was refreshed or registered again since stays; Redis compares as well.
+    if (slot >= 0 && compareVersions(this.#versionOf(slot), gone) <= 0) location.unload(gone.aor, gone.key);
+  }
+
+  #versionOf(slot: number): Version {
+    const { location } = this.#parts;
+    return { updated: location.updated(slot), id: location.id(slot), cseq: location.cseq(slot) };
+  }
+}
+
+/** What a binding is told from all others by. */
+export function nameOf({ aor, key }: Pick<GoneRow, "aor" | "key">): string {
+  return `${aor}|${key}`;
+}
+
+/** Slots that are gone through in one step. */
+const STEP = 5000;
+
+/** The connection that a binding depends on is gone, or another server's. */
+function lost(row: BindingRow): BindingRow {
+  return row.flags & BindingFlag.FlowOnly ? { ...row, flags: row.flags | BindingFlag.FlowLost } : row;
+}
+
+function elsewhere(row: BindingRow): BindingRow {
+  const { flags } = lost(row);
+  return { ...row, flags: flags | BindingFlag.Elsewhere };
+}
