@@ -69,8 +69,11 @@ async function rateRows(options: RegisterOptions, common: Common): Promise<RateR
   const setups: RateSetup[] = stores.flatMap((store) =>
     auths.map((auth) => ({ server: "viaduct", store, auth }) as const),
   );
-  const peers = hasPeer ? PEERS : [];
-  setups.push(...peers.flatMap((server) => auths.map((auth) => ({ server, store: "memory", auth }) as const)));
+  for (const server of hasPeer ? PEERS : []) {
+    // One digest shows what its own allocator does to it, and takes long enough.
+    const some = server === "kamailio" ? auths.filter((auth) => auth !== "SHA-256") : auths;
+    setups.push(...some.map((auth) => ({ server, store: "memory", auth }) as const));
+  }
   console.log(
     `registrations over ${transport}, ${concurrency} in flight, ${number(aors)} AORs, ` +
       `each row ${seconds} s after ${warmup} s of warm-up`,

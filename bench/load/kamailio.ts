@@ -109,6 +109,7 @@ export async function startKamailio(options: KamailioOptions): Promise<Registrar
     memory: () => sharedMemoryOf(family),
     stats: async () => ({}),
     reset: async () => {},
+    settled: async () => {},
     stop,
   };
 }

@@ -2,7 +2,7 @@
 import { freePort } from "./process.ts";
 import { startRegisterGenerator } from "./register-generator.ts";
 import type { RegisterOptions } from "./register-options.ts";
-import { type Common, metered, pinTo, type Spent } from "./register-rates.ts";
+import { type Common, pinTo, type Spent, spentOn } from "./register-rates.ts";
 import type { RegisterResult } from "./register-result.ts";
 import { MOST_USERS } from "./register-users.ts";
 import type { Lookups } from "./registrar-lookups.ts";
@@ -11,7 +11,7 @@ import { makeStorage, type OurRegistrar, startOurs, startRegistrar } from "./sta
 
 /** T1 of ours, so that completed transactions are gone soon: they stay 64 times as long. */
 const T1 = 10;
-/** Milliseconds until they are gone, and until a store has written what it gathered. */
+/** Milliseconds until they are gone. */
 const SETTLE = 2000;
 /** AORs that are registered before the first look at memory, so that what every server needs once is there. */
 const WARM = 20_000;
@@ -26,13 +26,14 @@ export interface ContactsRow {
   readonly contacts: number;
   /** All of them registered, one after the other. */
   readonly fill: RegisterResult;
-  /** Microseconds for each registration. */
+  /** Microseconds for each registration, until the store had them all. */
   readonly cpu: number | undefined;
   /** Bytes of the process before and after, and what a contact came to. */
   readonly memory: { before: number | undefined; after: number | undefined; perContact: number | undefined };
   /** While they were registered; as {@link RateRow} has them. */
   readonly busy: number | undefined;
   readonly waited: number | undefined;
+  readonly behindMs: number;
   readonly longestTickGapMs: number | undefined;
   readonly lookups: Lookups | undefined;
   readonly start: StartResult | undefined;
@@ -56,7 +57,16 @@ export async function measurePeerContacts(
   const port = await freePort();
   const { transport } = options;
   const contacts = server === "kamailio" ? Math.min(options.contacts, MOST_OF_KAMAILIO) : options.contacts;
-  const setup = { server, store: "memory", auth: "none", port, transport, t1: T1, pinned: common.pinned } as const;
+  const setup = {
+    server,
+    store: "memory",
+    auth: "none",
+    port,
+    transport,
+    t1: T1,
+    aors: contacts,
+    pinned: common.pinned,
+  } as const;
   const subject = await startRegistrar(setup, common.directory);
   common.onSubject?.(subject);
   try {
@@ -74,9 +84,16 @@ export async function measureContacts(
   common: Common,
 ): Promise<ContactsRow> {
   const { transport, contacts } = options;
-  const storage = await makeStorage(store, common.directory);
+  const storage = await makeStorage(store, common.directory, pinTo(1, common.pinned));
   const begin = async (): Promise<OurRegistrar> => {
-    const setup = { auth: "none", port: await freePort(), transport, t1: T1, pinned: common.pinned } as const;
+    const setup = {
+      auth: "none",
+      port: await freePort(),
+      transport,
+      t1: T1,
+      aors: contacts,
+      pinned: common.pinned,
+    } as const;
     const subject = await startOurs(setup, storage);
     common.onSubject?.(subject);
     return subject;
@@ -99,7 +116,7 @@ export async function measureContacts(
   }
 }
 
-type Filled = Pick<ContactsRow, "fill" | "cpu" | "busy" | "waited" | "memory" | "longestTickGapMs">;
+type Filled = Pick<ContactsRow, "fill" | "cpu" | "busy" | "waited" | "behindMs" | "memory" | "longestTickGapMs">;
 
 /** Registers them between two looks at memory, each behind `collect`. */
 async function fill(
@@ -124,6 +141,7 @@ async function fill(
     cpu: spent.cpu && (spent.cpu.user + spent.cpu.system) / Math.max(1, run.completed),
     busy: spent.busy,
     waited: spent.waited,
+    behindMs: spent.behindMs,
     memory: { before, after, perContact: before && after && (after - before) / Math.max(1, run.completed) },
     longestTickGapMs,
   };
@@ -142,9 +160,7 @@ async function register(
   const generator = await startRegisterGenerator({ ...ends, concurrency, aors, firstUser }, pinTo(1, pinned));
   try {
     for (let time = 1; time < times; time++) await generator.run({ load: "fill" });
-    const meter = metered(subject);
-    const run = await generator.run({ load: "fill" });
-    return [run, meter(run.totalSeconds)];
+    return await spentOn(subject, () => generator.run({ load: "fill" }));
   } finally {
     await generator.stop();
   }

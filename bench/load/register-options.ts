@@ -1,11 +1,12 @@
 /** The command line of `bun run bench register`. */
 import { parseArgs } from "node:util";
 import { kamailioVersion } from "./kamailio.ts";
+import { hasRedis } from "./redis.ts";
 import { MOST_USERS } from "./register-users.ts";
 import { AUTHS, type Auth, STORES, type StoreName } from "./registrar-subject.ts";
 
 export const USAGE = `bun run bench register [options]
-  --stores LIST        of ${STORES.join(",")} (default: all)
+  --stores LIST        of ${STORES.join(",")} (default: all, redis where redis-server is installed)
   --auth LIST          of ${AUTHS.join(",")} (default: all)
   --peer kamailio|none the registrar measured beside ours (default kamailio where it is installed)
   --seconds S          measure each row so long (default 2)
@@ -81,7 +82,7 @@ export function readRegisterOptions(argv: string[]): RegisterOptions | undefined
   const peer = oneOf("peer", values.peer ?? (kamailioVersion() ? "kamailio" : "none"), ["kamailio", "none"] as const);
   if (values["no-rates"] && contacts === 0) throw new Error("--no-rates and --contacts 0: nothing is left to measure");
   return {
-    stores: listOf("stores", values.stores, STORES) ?? STORES,
+    stores: listOf("stores", values.stores, STORES) ?? STORES.filter((store) => store !== "redis" || hasRedis()),
     auths: listOf("auth", values.auth, AUTHS) ?? AUTHS,
     hasPeer: peer === "kamailio",
     seconds: number("seconds", quick ? 0.5 : 2, 0.1, 3600),

@@ -23,6 +23,8 @@ export interface RateRow extends RateSetup {
   readonly generatorBusy: number;
   /** The share of the time that the server was ready to run and had no core. */
   readonly waited: number | undefined;
+  /** Milliseconds that the store was behind when the run ended; what it did then is in `cpu` too. */
+  readonly behindMs: number;
   /** Microseconds that the database server spent for each. */
   readonly databaseCpu: number | undefined;
   readonly longestTickGapMs: number | undefined;
@@ -53,7 +55,7 @@ export async function measureRates(setup: RateSetup, options: RegisterOptions, c
   const { transport, concurrency, connections, aors, isShuffled, t1 } = options;
   const { pinned } = common;
   const port = await freePort();
-  const subject = await startRegistrar({ ...setup, port, transport, t1, pinned }, common.directory);
+  const subject = await startRegistrar({ ...setup, port, transport, t1, aors, pinned }, common.directory);
   common.onSubject?.(subject);
   let generator: RegisterGenerator | undefined;
   try {
@@ -78,10 +80,10 @@ async function row(
   { warmup, seconds }: RegisterOptions,
 ): Promise<RateRow> {
   if (warmup > 0) await generator.run({ load, seconds: warmup });
+  await subject.settled();
   await subject.reset();
-  const meter = metered(subject);
-  const run = await generator.run({ load, seconds });
-  const { cpu, databaseCpu, busy, waited } = meter(run.totalSeconds);
+  const [run, spent] = await spentOn(subject, () => generator.run({ load, seconds }));
+  const { cpu, databaseCpu, busy, waited, behindMs } = spent;
   const stats = await subject.stats();
   const each = (micros: number): number => micros / Math.max(1, run.completed);
   return {
@@ -92,35 +94,48 @@ async function row(
     busy,
     generatorBusy: (run.cpu.user + run.cpu.system) / (run.totalSeconds * 1e6),
     waited,
+    behindMs,
     databaseCpu: databaseCpu && each(databaseCpu.user + databaseCpu.system),
     longestTickGapMs: stats.longestTickGapMs,
     command: subject.command,
   };
 }
 
-/** What a server did since it was looked at first. */
+/** What a server and its database did of a run. */
 export interface Spent {
+  /** Until the store had all of it, which may be after the run. */
   readonly cpu: Cpu | undefined;
   readonly databaseCpu: Cpu | undefined;
-  /** Shares of one core's time. */
+  /** Milliseconds from the end of the run until then. */
+  readonly behindMs: number;
+  /** Shares of one core's time during the run. */
   readonly busy: number | undefined;
   readonly waited: number | undefined;
 }
 
-/** Looks at a server. @returns what looks again, so many seconds later */
-export function metered(subject: RegistrarSubject): (seconds: number) => Spent {
-  const before = { cpu: subject.cpu(), databaseCpu: subject.databaseCpu(), waited: subject.waited() };
-  return (seconds) => {
-    const cpu = difference(before.cpu, subject.cpu());
-    const waited = subject.waited();
-    const share = (micros: number): number => micros / (seconds * 1e6);
-    return {
-      cpu,
-      databaseCpu: difference(before.databaseCpu, subject.databaseCpu()),
-      busy: cpu && share(cpu.user + cpu.system),
-      waited: before.waited === undefined || waited === undefined ? undefined : share(waited - before.waited),
-    };
+/** Runs between looks at a server. */
+export async function spentOn(
+  subject: RegistrarSubject,
+  run: () => Promise<RegisterResult>,
+): Promise<[RegisterResult, Spent]> {
+  const look = () => ({ cpu: subject.cpu(), databaseCpu: subject.databaseCpu(), waited: subject.waited() });
+  const before = look();
+  const result = await run();
+  const after = look();
+  const ended = performance.now();
+  await subject.settled();
+  const behindMs = performance.now() - ended;
+  const last = look();
+  const share = (micros: number): number => micros / (result.totalSeconds * 1e6);
+  const during = difference(before.cpu, after.cpu);
+  const spent: Spent = {
+    cpu: difference(before.cpu, last.cpu),
+    databaseCpu: difference(before.databaseCpu, last.databaseCpu),
+    behindMs,
+    busy: during && share(during.user + during.system),
+    waited: before.waited === undefined || after.waited === undefined ? undefined : share(after.waited - before.waited),
   };
+  return [result, spent];
 }
 
 function difference(before: Cpu | undefined, after: Cpu | undefined): Cpu | undefined {

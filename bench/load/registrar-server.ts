@@ -4,6 +4,7 @@
  */
 import { digest, FoundUser, type UserSource } from "../../src/auth/digest.ts";
 import { registrar, serve } from "../../src/index.ts";
+import { redisStore } from "../../src/location/redis-store.ts";
 import { sqliteStore } from "../../src/location/sqlite-store.ts";
 import type { BindingStore } from "../../src/location/store.ts";
 import { DOMAIN, PASSWORD } from "./register-users.ts";
@@ -16,12 +17,17 @@ export interface RegistrarServerOptions {
   /** Milliseconds. */
   readonly t1: number;
   readonly auth: Auth;
-  readonly store: { readonly name: "memory" } | { readonly name: "sqlite"; readonly file: string };
+  /** Users that are kept once they were asked for: those that come again. */
+  readonly users: number;
+  readonly store:
+    | { readonly name: "memory" }
+    | { readonly name: "sqlite"; readonly file: string }
+    | { readonly name: "redis"; readonly url: string };
 }
 
 /** What may be asked. `lookup`: so many AORs of users below `users`, at random. */
 export type RegistrarAsk =
-  | { readonly ask: "stats" | "reset" | "collect" | "stop" }
+  | { readonly ask: "stats" | "reset" | "settle" | "collect" | "stop" }
   | { readonly ask: "lookup"; readonly count: number; readonly users: number };
 
 export type RegistrarAnswer =
@@ -29,21 +35,26 @@ export type RegistrarAnswer =
   | { readonly ready: number }
   | { readonly stats: Record<string, number> }
   | { readonly lookups: Lookups }
-  | { readonly done: "reset" | "collect" | "stop" }
+  | { readonly done: "reset" | "settle" | "collect" | "stop" }
   | { readonly error: string };
 
 /** Fresh AORs come by the hundred thousand, beside those that are refreshed. */
 const MOST_BINDINGS = 4_000_000;
 
-/** Everybody is a user. Each is kept once it was asked for, as a source of users should. */
+/** Everybody is a user. The first so many are kept, as a source of users should; who registers once is not. */
 class Everybody implements UserSource {
   readonly #users = new Map<string, FoundUser>();
+  readonly #most: number;
+
+  constructor(most: number) {
+    this.#most = most;
+  }
 
   find(name: string): FoundUser {
     let user = this.#users.get(name);
     if (user === undefined) {
       user = new FoundUser(name, { password: PASSWORD });
-      this.#users.set(name, user);
+      if (this.#users.size < this.#most) this.#users.set(name, user);
     }
     return user;
   }
@@ -55,19 +66,22 @@ function storeOf(store: RegistrarServerOptions["store"]): BindingStore | undefin
       return undefined;
     case "sqlite":
       return sqliteStore({ file: store.file });
+    case "redis":
+      return redisStore({ url: store.url });
   }
 }
 
 if (import.meta.main) {
   const say = (answer: RegistrarAnswer): void => void process.send?.(answer);
   try {
-    const { listen, t1, auth, store } = JSON.parse(process.argv[2] ?? "{}") as RegistrarServerOptions;
+    const { listen, t1, auth, users, store: where } = JSON.parse(process.argv[2] ?? "{}") as RegistrarServerOptions;
+    const store = storeOf(where);
     const began = performance.now();
     const phones = registrar({
       domains: [DOMAIN],
       maxBindings: MOST_BINDINGS,
-      ...(auth !== "none" && { auth: digest({ realm: DOMAIN, users: new Everybody(), algorithms: [auth] }) }),
-      store: storeOf(store),
+      ...(auth !== "none" && { auth: digest({ realm: DOMAIN, users: new Everybody(users), algorithms: [auth] }) }),
+      store,
     });
     const server = await serve({ listen, timers: { t1 }, plugins: [phones] });
     const ready = performance.now() - began;
@@ -86,6 +100,10 @@ if (import.meta.main) {
         case "reset":
           server.resetStats();
           say({ done: "reset" });
+          return;
+        case "settle":
+          await store?.settled();
+          say({ done: "settle" });
           return;
         case "collect":
           Bun.gc(true);

@@ -2,7 +2,7 @@
 import type { Cpu } from "./process.ts";
 import type { Algorithm } from "./register-digest.ts";
 
-export const STORES = ["memory", "sqlite"] as const;
+export const STORES = ["memory", "sqlite", "redis"] as const;
 export type StoreName = (typeof STORES)[number];
 
 export const AUTHS = ["none", "MD5", "SHA-256"] as const;
@@ -29,6 +29,8 @@ export interface RegistrarSubject {
   stats(): Promise<Record<string, number>>;
   /** Forgets the largest tick gap so far. */
   reset(): Promise<void>;
+  /** Resolves when the store has all that was changed so far. */
+  settled(): Promise<void>;
   /** Ends the processes and waits for them. */
   stop(): Promise<void>;
 }

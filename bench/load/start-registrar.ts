@@ -2,7 +2,8 @@
 import { rm } from "node:fs/promises";
 import { AskedProcess } from "./asked-process.ts";
 import { startKamailio } from "./kamailio.ts";
-import { command, cpuOf, memoryOf, waitOf } from "./process.ts";
+import { command, cpuOf, memoryOf, type Pin, waitOf } from "./process.ts";
+import { startRedis } from "./redis.ts";
 import type { Lookups } from "./registrar-lookups.ts";
 import type { RegistrarAnswer, RegistrarAsk, RegistrarServerOptions } from "./registrar-server.ts";
 import type { Auth, RegistrarName, RegistrarSubject, StoreName } from "./registrar-subject.ts";
@@ -18,6 +19,8 @@ export interface RegistrarSetup {
   readonly transport: "udp" | "tcp";
   /** Milliseconds; ours alone has it. */
   readonly t1: number;
+  /** AORs that come again. */
+  readonly aors: number;
   /** Server on core 0, its database on core 1. */
   readonly pinned: boolean;
 }
@@ -39,8 +42,8 @@ export interface Storage {
   remove(): Promise<void>;
 }
 
-/** Makes a place for bindings: nothing or an SQLite file. */
-export async function makeStorage(store: StoreName, directory: string): Promise<Storage> {
+/** Makes a place for bindings: nothing, an SQLite file, or a Redis server. */
+export async function makeStorage(store: StoreName, directory: string, pin?: Pin): Promise<Storage> {
   switch (store) {
     case "memory":
       return { options: { name: "memory" }, cpu: () => undefined, remove: async () => {} };
@@ -50,6 +53,10 @@ export async function makeStorage(store: StoreName, directory: string): Promise<
         for (const end of ["", "-wal", "-shm"]) await rm(file + end, { force: true });
       };
       return { options: { name: "sqlite", file }, cpu: () => undefined, remove };
+    }
+    case "redis": {
+      const redis = await startRedis(pin);
+      return { options: { name: "redis", url: redis.url }, cpu: redis.cpu, remove: redis.stop };
     }
   }
 }
@@ -61,7 +68,7 @@ export async function startRegistrar(setup: RegistrarSetup, directory: string): 
     const allocator = server === "kamailio-tlsf" ? "tlsf" : undefined;
     return startKamailio({ port, transport, auth, allocator, pin: pinned ? { core: 0 } : undefined });
   }
-  const storage = await makeStorage(store, directory);
+  const storage = await makeStorage(store, directory, pinned ? { core: 1 } : undefined);
   try {
     const ours = await startOurs(setup, storage);
     return {
@@ -82,12 +89,13 @@ export async function startOurs(
   setup: Omit<RegistrarSetup, "server" | "store">,
   storage: Storage,
 ): Promise<OurRegistrar> {
-  const { port, transport, t1, auth, pinned } = setup;
+  const { port, transport, t1, auth, aors, pinned } = setup;
   const pin = pinned ? { core: 0 } : undefined;
   const options: RegistrarServerOptions = {
     listen: `${transport}://127.0.0.1:${port}`,
     t1,
     auth,
+    users: aors,
     store: storage.options,
   };
   const argv = ["bench/load/registrar-server.ts", JSON.stringify(options)];
@@ -114,6 +122,9 @@ export async function startOurs(
     },
     async reset() {
       await ask({ ask: "reset" });
+    },
+    async settled() {
+      await ask({ ask: "settle" });
     },
     async collect() {
       await ask({ ask: "collect" });

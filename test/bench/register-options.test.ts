@@ -60,7 +60,7 @@ describe("the command line of bench register", () => {
   });
 
   test("words that name nothing are refused with those there are", () => {
-    expect(fault("--stores", "memory,postgres")).toBe("--stores postgres: not one of memory, sqlite");
+    expect(fault("--stores", "memory,postgres")).toBe("--stores postgres: not one of memory, sqlite, redis");
     expect(fault("--auth", "md5")).toBe("--auth md5: not one of none, MD5, SHA-256");
     expect(fault("--transport", "tls")).toContain("not one of udp, tcp");
     expect(fault("--order", "random")).toContain("not one of shuffled, sequential");

@@ -31,6 +31,7 @@ function rate(total: number, row: Partial<RateRow> = {}): RateRow {
     busy: 1,
     generatorBusy: 0.4,
     waited: 0,
+    behindMs: 0,
     databaseCpu: undefined,
     longestTickGapMs: 5,
     command: "",
@@ -48,6 +49,7 @@ function contacts(row: Partial<ContactsRow> = {}): ContactsRow {
     memory: { before: 1e6, after: 2e6, perContact: 1000 },
     busy: 1,
     waited: 0,
+    behindMs: 0,
     longestTickGapMs: 12,
     lookups: { count: 10, found: 10, mean: 1, p99: 2 },
     start: undefined,
@@ -62,11 +64,17 @@ function line(table: string, ...cells: string[]): string {
 }
 
 describe("the table of registrations", () => {
-  test("each store without digest has its budget", () => {
-    const table = ratesTable([rate(8), rate(8.01, { load: "fresh" }), rate(12, { store: "sqlite" })]);
+  test("each store without digest has its budget, Redis none", () => {
+    const table = ratesTable([
+      rate(8),
+      rate(8.01, { load: "fresh" }),
+      rate(12, { store: "sqlite" }),
+      rate(99, { store: "redis" }),
+    ]);
     expect(line(table, "viaduct", "memory", "none", "refresh")).toEndWith("8: pass");
     expect(line(table, "viaduct", "memory", "none", "fresh")).toEndWith("8: over");
     expect(line(table, "viaduct", "sqlite")).toEndWith("12: pass");
+    expect(line(table, "viaduct", "redis")).not.toContain("pass");
   });
 
   test("a digest is judged by what it adds to the same refresh", () => {
@@ -89,6 +97,12 @@ describe("the table of registrations", () => {
     const table = ratesTable([rate(20, peer), rate(22, { ...peer, auth: "MD5" })]);
     expect(line(table, "kamailio", "memory", "none")).not.toMatch(/pass|over/);
     expect(line(table, "kamailio", "memory", "MD5")).toEndWith("digest +2.00");
+  });
+
+  test("how far a store was behind is told where there is one", () => {
+    const table = ratesTable([rate(1, { behindMs: 5 }), rate(1, { store: "sqlite", behindMs: 1234 })]);
+    expect(line(table, "viaduct", "sqlite")).toContain(" 1,234 ");
+    expect(line(table, "viaduct", "memory")).toMatch(/ 5\.0 +- +0 /);
   });
 
   test("a server whose processor time cannot be seen has gaps", () => {
@@ -140,13 +154,13 @@ describe("the notes", () => {
       [
         rate(1, { busy: 0.97, waited: 0.5 }),
         rate(1, { busy: 0.5, waited: 0.3, store: "sqlite" }),
-        rate(1, { busy: 0.5, generatorBusy: 0.97, store: "sqlite", load: "fresh", databaseCpu: 3.5 }),
+        rate(1, { busy: 0.5, generatorBusy: 0.97, store: "redis", databaseCpu: 3.5 }),
       ],
       [],
     ).join("\n");
     expect(all).not.toContain("viaduct, memory");
     expect(all).toContain("sqlite, none, refresh: the server was only 50% busy: it waited 30% of the time");
-    expect(all).toContain("sqlite, none, fresh: the server was only 50% busy: the generator was the limit.");
+    expect(all).toContain("redis, none, refresh: the server was only 50% busy: the generator was the limit.");
     expect(all).toContain("the database server spent 3.50 us each");
   });
 
