@@ -25,6 +25,7 @@ export { type PresenceTuple, pidf, presence } from "./events/presence.ts";
 export { refer, sipfrag } from "./events/refer.ts";
 export { RegPackage } from "./events/reg.ts";
 export type { Notification, SubscribeOptions, Subscription, SubscriptionEnd } from "./events/subscription.ts";
+export { type RedisStoreOptions, redisStore } from "./location/redis-store.ts";
 export { type SqliteStoreOptions, sqliteStore } from "./location/sqlite-store.ts";
 export { type BindingStore, StoreError } from "./location/store.ts";
 export type { HeaderFields } from "./message/header-lines.ts";

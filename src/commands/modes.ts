@@ -22,13 +22,13 @@ export interface Mode {
 }
 
 /** @throws ConfigError when something that the settings name cannot be used */
-export function openMode(settings: Settings, log: Log): Mode {
+export async function openMode(settings: Settings, log: Log): Promise<Mode> {
   const login = openLogin(settings, log);
   if (settings.mode === "registrar") {
     const options = registrarMode({
       ...toRegistrarSettings(settings),
       auth: login?.digest,
-      store: makeStore(settings),
+      store: await makeStore(settings),
     });
     return { options, registrar: options.plugins[0], login };
   }

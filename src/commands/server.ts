@@ -59,7 +59,7 @@ async function start(settings: Settings, output: Output): Promise<Running> {
     import("./store.ts"),
   ]);
   const { log } = output;
-  const mode = openMode(settings, log);
+  const mode = await openMode(settings, log);
   try {
     const server = await serve({
       ...mode.options,

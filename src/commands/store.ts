@@ -1,10 +1,9 @@
-/** The store of registrations, by the settings of `[store]`. */
+/** The store of registrations, by the settings of `[store]`. Only the one that is asked for is loaded. */
 
 import { ConfigError } from "../config/error.ts";
 import type { Settings } from "../config/schema.ts";
 import { DEFAULT_STORE_FILE } from "../config/sections/store.ts";
-import { sqliteStore } from "../location/sqlite-store.ts";
-import { sqliteTool } from "../location/sqlite-tool.ts";
+import type { RedisStoreOptions } from "../location/redis-store.ts";
 import type { BindingStore, StoreTool } from "../location/store.ts";
 
 /** The file of the SQLite store. */
@@ -13,10 +12,26 @@ export function storeFile({ store }: Settings): string {
 }
 
 /** The store for a server; `undefined` for memory alone. It is opened by the server. */
-export function makeStore(settings: Settings): BindingStore | undefined {
+export async function makeStore(settings: Settings): Promise<BindingStore | undefined> {
   const { store, "store-window": window, "store-sync": sync, "store-wait": isAwaited } = settings.store;
   if (store === "memory") return undefined;
+  if (store === "redis") {
+    const { "redis-away": whileAway } = settings.store;
+    const { redisStore } = await import("../location/redis-store.ts");
+    return redisStore({ ...redisOf(settings), window, whileAway, isAwaited });
+  }
+  const { sqliteStore } = await import("../location/sqlite-store.ts");
   return sqliteStore({ file: storeFile(settings), window, sync, isAwaited });
+}
+
+/** Which Redis it is; what is not said is the store's own default. */
+function redisOf({ store }: Settings): RedisStoreOptions {
+  const { "redis-url": url, "redis-prefix": prefix, "server-name": server } = store;
+  return {
+    url: url!,
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(server === undefined ? {} : { server }),
+  };
 }
 
 /** An error of a store as one of the setting that names it; any other as it is. */
@@ -30,5 +45,6 @@ export function storeFault(error: unknown, { store }: Settings): unknown {
 export async function openStoreTool(settings: Settings): Promise<StoreTool> {
   const { store } = settings.store;
   if (store === "memory") throw new ConfigError("store: memory is the server's own: nobody else can look into it");
-  return sqliteTool(storeFile(settings));
+  if (store === "redis") return (await import("../location/redis-tool.ts")).redisTool(redisOf(settings));
+  return (await import("../location/sqlite-tool.ts")).sqliteTool(storeFile(settings));
 }

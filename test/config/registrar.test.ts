@@ -95,6 +95,8 @@ describe("the store", () => {
       ["--redis-url", "127.0.0.1:6379"],
       "redis://HOST:PORT, or rediss:// for TLS, USER:PASSWORD@ before the HOST where it asks",
     ],
+    [["--server-name", ""], '1 to 64 visible ASCII characters, not ""'],
+    [["--redis-away", "wait"], 'accept or refuse, not "wait"'],
     [["--redis-prefix", "a b"], '1 to 64 visible ASCII characters, not "a b"'],
   ])("%j is wrong", async (args, right) => {
     expect(await errorOf(args)).toBe(`${args[0]}: must be ${right}`);

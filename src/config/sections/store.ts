@@ -55,11 +55,17 @@ export const store = z
       placeholder: "text",
       otherwise: "viaduct:",
     }),
+    "server-name": text((name) => /^[\x21-\x7e]{1,64}$/.test(name), {
+      about: "By what this server is told from others on the same Redis, after a restart too",
+      right: "1 to 64 visible ASCII characters",
+      placeholder: "text",
+      otherwise: "the name of the machine",
+    }),
     "redis-away": choice(
       AWAY,
       "accept",
       "what",
-      "What becomes of REGISTERs while Redis is away: accept keeps them here until it is back, refuse answers 503",
+      "What becomes of REGISTERs while Redis is away: accept keeps them in memory until it is back, refuse answers 503",
     ),
   })
   .register(headings, { heading: "Where registrations are kept" });
