@@ -96,7 +96,7 @@ export const auth = z
       about: "How long a client may use one nonce",
     }),
     "nonce-secret": text((secret) => Buffer.byteLength(secret) >= SHORTEST_SECRET, {
-      about: "What nonces are signed with; servers that share it know each other's, and a restart does not end them",
+      about: "What nonces are signed with; servers that share it take each other's",
       right: `a text of at least ${SHORTEST_SECRET} characters`,
       placeholder: "text",
       otherwise: "drawn at every start",
