@@ -16,6 +16,7 @@ export const MICRO = {
   notify: "SUBSCRIBE, NOTIFY for a change, resident memory of a subscription",
   sdp: "scan and answer of SDP offers (mitata's own report)",
   peers: "the npm parsers drachtio-sip and sip beside ours",
+  store: "refreshes in SQLite and Redis, and starts, with 500,000 bindings",
 } as const satisfies Record<string, string>;
 
 /** The whole server under load: each reads arguments of its own. */

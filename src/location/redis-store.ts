@@ -183,7 +183,9 @@ export class RedisStore implements BindingStore {
     this.#echoed = performance.now();
     // What was removed here must not be read as what is there.
     await this.#write(link);
-    const ended = await readAll(link, prefix, shared, kept);
+    const ended = await readAll(link, prefix, shared, kept, this.#beat === null);
+    // Nothing of ours is told while all is read at the start.
+    this.#echoed = performance.now();
     if (this.#trouble !== null) {
       await this.#write(link);
       const seconds = Math.round((performance.now() - this.#troubled) / 1000);

@@ -3,8 +3,9 @@ import type { RedisLink } from "./redis-link.ts";
 import { patternOf } from "./redis-rows.ts";
 import type { Shared } from "./redis-shared.ts";
 
-/** Keys asked for at once; what is read of them is taken in within a millisecond or two. */
+/** Keys asked for at once: what is read of them is taken in within a millisecond or two, where calls wait meanwhile. */
 const COUNT = 250;
+const COUNT_AT_START = 2000;
 /** What Redis remembers of a server that is gone, in seconds. */
 const SEEN_SECONDS = 7 * 86_400;
 /** How much Redis may have lost of what came before the last sign of ours that it has, in seconds. */
@@ -39,11 +40,19 @@ export async function readKept(link: RedisLink, prefix: string, origin: string):
 /**
  * Takes in all bindings that Redis has, a few at a time, and ends those that others have ended.
  * @param kept by {@link readKept}
+ * @param isStart whether nobody waits for this server yet
  * @returns how many were ended
  */
-export async function readAll(link: RedisLink, prefix: string, shared: Shared, kept: number): Promise<number> {
+export async function readAll(
+  link: RedisLink,
+  prefix: string,
+  shared: Shared,
+  kept: number,
+  isStart: boolean,
+): Promise<number> {
   const pattern = patternOf(prefix);
-  const scan = (cursor: string) => link.send("SCAN", cursor, "MATCH", pattern, "COUNT", String(COUNT));
+  const count = String(isStart ? COUNT_AT_START : COUNT);
+  const scan = (cursor: string) => link.send("SCAN", cursor, "MATCH", pattern, "COUNT", count);
   shared.begin();
   let scanning: Promise<unknown> | null = scan("0");
   while (scanning !== null) {

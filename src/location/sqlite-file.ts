@@ -67,8 +67,8 @@ export class SqliteFile {
   }
 
   /** Does it all in one transaction, or nothing of it. @throws what it throws, and what SQLite does */
-  transaction<T>(work: () => T): T {
-    this.db.run("BEGIN IMMEDIATE");
+  transaction<T>(work: () => T, kind: "IMMEDIATE" | "DEFERRED" = "IMMEDIATE"): T {
+    this.db.run(`BEGIN ${kind}`);
     try {
       const result = work();
       this.db.run("COMMIT");
@@ -155,17 +155,34 @@ export class SqliteFile {
     else this.#swept = end === undefined ? -1 : last;
   }
 
-  /**
-   * The rows that expire after `after`, in seconds since 1970; those of the journal count for nothing.
-   * @param aor those of one address-of-record alone
-   */
-  rows(after: number, aor?: string): Iterable<BindingRow> {
-    if (aor === undefined) return this.db.query<BindingRow, [number]>(`${ROWS} WHERE l.expires > ?`).iterate(after);
-    return this.db.query<BindingRow, [number, string]>(`${ROWS} WHERE l.expires > ? AND b.aor = ?`).iterate(after, aor);
+  /** The rows that expire after `after`, in seconds since 1970. The journal counts for nothing. */
+  rows(after: number): Iterable<BindingRow> {
+    return this.db.query<BindingRow, [number]>(`${ROWS} WHERE l.expires > ?`).iterate(after);
+  }
+
+  /** At most so many rows with numbers above `id`, in their order, as the journal has them. */
+  page(id: number, most: number): BindingRow[] {
+    return this.#current(() =>
+      this.db.query<BindingRow, [number, number]>(`${ROWS} WHERE b.id > ? ORDER BY b.id LIMIT ?`).all(id, most),
+    );
+  }
+
+  /** The rows of an address-of-record, as the journal has them. */
+  rowsOf(aor: string): BindingRow[] {
+    return this.#current(() => this.db.query<BindingRow, [string]>(`${ROWS} WHERE b.aor = ?`).all(aor));
+  }
+
+  #current(read: () => BindingRow[]): BindingRow[] {
+    // One look at the file: else the journal might be folded between the two.
+    return this.transaction(() => {
+      const rows = read();
+      const newest = this.#journalLives();
+      return newest.size === 0 ? rows : rows.map((row) => ({ ...row, ...newest.get(row.id) }));
+    }, "DEFERRED");
   }
 
   /** The newest lives in the journal, by binding. */
-  journalLives(): Map<number, Pick<BindingRow, "cseq" | "expires" | "updated" | "flags">> {
+  #journalLives(): Map<number, Pick<BindingRow, "cseq" | "expires" | "updated" | "flags">> {
     const newest = new Map<number, Pick<BindingRow, "cseq" | "expires" | "updated" | "flags">>();
     for (const lives of this.#journal()) {
       while (lives.next()) {

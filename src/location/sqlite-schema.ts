@@ -48,7 +48,7 @@ PRAGMA user_version = ${VERSION};
 `;
 
 /** Milliseconds to wait for another process that writes: the command line's tool beside a server. */
-const BUSY_MS = 3000;
+const BUSY_MS = 1000;
 
 /**
  * Opens the file of a store.

@@ -5,6 +5,9 @@ import { SqliteFile } from "./sqlite-file.ts";
 import { openFile, reasonOf } from "./sqlite-schema.ts";
 import { StoreError, type StoreTool } from "./store.ts";
 
+/** Rows that are read at once. */
+const PAGE = 5000;
+
 export class SqliteTool implements StoreTool {
   readonly #name: string;
   readonly #file: SqliteFile;
@@ -18,21 +21,24 @@ export class SqliteTool implements StoreTool {
   /** As they were written last; what a server gathers is not among them. @throws StoreError when the file is damaged */
   *rows(aor?: string): Generator<BindingRow> {
     const now = Date.now() / 1000;
-    // A connection of its own, so that bindings may be removed meanwhile.
-    const file = new SqliteFile(openFile(this.#name, false));
+    for (const page of this.#pages(aor)) for (const row of page) if (row.expires > now) yield row;
+  }
+
+  /** Nothing of the file is held while somebody reads a page: the server's log could not be cut short meanwhile. */
+  *#pages(aor: string | undefined): Generator<BindingRow[]> {
     try {
-      // One look at the file: else the journal might be folded between the two.
-      file.db.run("BEGIN");
-      const newest = file.journalLives();
-      // Those of the journal may have outlived what their row says.
-      for (const row of file.rows(-1, aor)) {
-        const current = { ...row, ...newest.get(row.id) };
-        if (current.expires > now) yield current;
+      if (aor !== undefined) {
+        yield this.#file.rowsOf(aor);
+        return;
+      }
+      for (let last = -1; ; ) {
+        const page = this.#file.page(last, PAGE);
+        yield page;
+        if (page.length < PAGE) return;
+        last = page.at(-1)!.id;
       }
     } catch (error) {
       throw this.#error(error);
-    } finally {
-      file.close();
     }
   }
 

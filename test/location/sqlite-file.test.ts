@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { Changes } from "../../src/location/changes.ts";
 import type { Location } from "../../src/location/location.ts";
+import type { BindingRow } from "../../src/location/row.ts";
 import { BatchPacker } from "../../src/location/sqlite-batch.ts";
 import { SqliteFile } from "../../src/location/sqlite-file.ts";
 import { openFile } from "../../src/location/sqlite-schema.ts";
@@ -71,9 +72,11 @@ test("whatever was written and when it was folded, the rows with their journal a
         } else if (known >= 0) location.remove(known, "unregistered");
       }
       unwritten.write(file);
-      const journal = file.journalLives();
-      const rows = [...file.rows(0)].map((row) => ({ ...row, ...journal.get(row.id) }));
+      const rows: BindingRow[] = [];
+      for (let page = file.page(-1, 2); page.length > 0; page = file.page(rows.at(-1)!.id, 2)) rows.push(...page);
       expect(inOrder(rows)).toEqual(rowsOf(location));
+      const aor = "sip:user1@example.com";
+      expect(file.rowsOf(aor)).toEqual(rowsOf(location).filter((row) => row.aor === aor));
       file.fold();
       expect(file.journaled).toBe(0);
       expect(inOrder(file.rows(0))).toEqual(rowsOf(location));

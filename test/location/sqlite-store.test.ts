@@ -175,6 +175,25 @@ describe("writing", () => {
   });
 });
 
+test("a file that another process holds is waited for, and what was changed meanwhile is written", async () => {
+  using folder = temporaryFolder();
+  const file = folder.file("bindings.db");
+  const { location, store, log } = await live({ file, window: 5 });
+  const other = new Database(file);
+  other.run("BEGIN IMMEDIATE");
+  register(location, { aor: "sip:bob@example.com" });
+  await expect(store.settled()).rejects.toThrow("another process holds the file");
+  expect(store.trouble).toBe("another process holds the file");
+  expect(log.lines.at(-1)).toMatchObject({ level: "error", message: "bindings cannot be stored" });
+  register(location, { aor: "sip:carol@example.com" });
+  other.run("COMMIT");
+  other.close();
+  await until("the end of the trouble", () => store.trouble === null);
+  await store.settled();
+  expect(store.counters).toMatchObject({ written: 2, failures: 1 });
+  expect(log.lines.at(-1)).toMatchObject({ level: "info", message: "bindings are stored again" });
+});
+
 describe("a file", () => {
   async function refusal(options: SqliteStoreOptions): Promise<string> {
     const error = await live(options).catch((error: unknown) => error);

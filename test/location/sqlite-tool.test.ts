@@ -50,6 +50,26 @@ test("lists what a server has written, refreshes of this moment too", async () =
   await tool.close();
 });
 
+test("lists many in pieces, while the server goes on and bindings are removed", async () => {
+  using folder = temporaryFolder();
+  const file = folder.file("bindings.db");
+  const { location, store } = await live(file);
+  for (let user = 0; user < 6000; user++) register(location, { aor: `sip:user${user}@example.com` });
+  await store.settled();
+  const tool = sqliteTool(file);
+  let seen = 0;
+  for (const row of tool.rows()) {
+    if (++seen === 1) {
+      // One that is still to come, and one that was there already.
+      location.remove(location.slotOf("sip:user5999@example.com", "sip:bob@192.0.2.1"), "unregistered");
+      await store.settled();
+      expect(await tool.remove(row)).toBe(true);
+    }
+  }
+  expect(seen).toBe(5999);
+  await tool.close();
+});
+
 test("removes a binding from a server that runs, and in its file", async () => {
   using folder = temporaryFolder();
   const file = folder.file("bindings.db");
