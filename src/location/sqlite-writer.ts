@@ -39,7 +39,10 @@ const SYNC_MS = 10_000;
 /** The journal is folded once it holds so many lives, or its oldest is so old. */
 const FOLD_LIVES = 65_536;
 const FOLD_MS = 60_000;
-/** A row is deleted so long after it has expired by the rows: longer than the journal can hold a refresh of it back. */
+/**
+ * A row is deleted so long after it has expired by the rows: longer than the journal can hold a refresh of it back. And no
+ * sooner after writing was held up, when refreshes were older than that as they were written.
+ */
 const SWEEP_AFTER_MS = 3 * FOLD_MS;
 /** 16 MiB of pages: what the log grows to before it is brought into the file, whatever the time. */
 const CHECKPOINT_PAGES = 4096;
@@ -63,6 +66,8 @@ class Writer {
   /** When the journal's oldest life came; 0 while it is empty. */
   #journalSince = 0;
   #hasTrouble = false;
+  /** When writing was held up last. */
+  #behind = Number.NEGATIVE_INFINITY;
 
   /** @throws StoreError or what SQLite throws */
   constructor({ file, sync, now }: Extract<ToWriter, { kind: "open" }>) {
@@ -77,16 +82,20 @@ class Writer {
   }
 
   write(batch: Batch): void {
+    const began = performance.now();
     this.#held = batch;
     try {
       this.#file.apply(batch);
     } catch (error) {
+      this.#behind = performance.now();
       post({ kind: "failed", reason: reasonOf(error) });
       return;
     }
+    const now = performance.now();
+    if (now - began >= TICK_MS) this.#behind = now;
     this.#held = null;
     this.#isDirty = true;
-    if (this.#journalSince === 0 && this.#file.journaled > 0) this.#journalSince = performance.now();
+    if (this.#journalSince === 0 && this.#file.journaled > 0) this.#journalSince = now;
     post({ kind: "written", batch }, memoryOf(batch));
     // What does not work waits for the next tick.
     if (this.#hasTrouble) return;
@@ -127,7 +136,9 @@ class Writer {
       const now = performance.now();
       const isLate = this.#hasTrouble || (this.#journalSince !== 0 && now - this.#journalSince >= FOLD_MS);
       if (isLate && this.#file.journaled > 0) this.#fold();
-      this.#file.sweep(Math.floor((this.#epoch + now - SWEEP_AFTER_MS) / 1000));
+      if (now - this.#behind >= SWEEP_AFTER_MS) {
+        this.#file.sweep(Math.floor((this.#epoch + now - SWEEP_AFTER_MS) / 1000));
+      }
       if (this.#isDirty && (this.#hasTrouble || now - this.#synced >= SYNC_MS)) {
         this.#file.checkpoint();
         this.#isDirty = false;
