@@ -84,6 +84,13 @@ export class Digest {
   #name = "";
   #algorithm = 0;
   #protection: Protection = Protection.None;
+  /** Whether the nonce has the form of ours. */
+  #isNonce = false;
+  /** The entry of the nonce, -1 when it has none; and who has used it before, where that is known. */
+  #entry = -1;
+  #recalled: FoundUser | null = null;
+  /** A hash of the name that was sent. */
+  #nameHash = 0;
 
   /** @throws TypeError for options that cannot be */
   constructor(options: DigestOptions) {
@@ -130,7 +137,7 @@ export class Digest {
     if (locked > 0) return this.#refuse(locked);
     const denied = this.#read(message, address, role, now);
     if (denied !== null) return denied;
-    const user = this.#find();
+    const user = this.#recalled ?? this.#find();
     if (!isPromise(user)) return this.#judge(message, user, address, role, now);
     // The scanner's message is overwritten by the next one, and so is what was read of it here.
     const kept = message.keep();
@@ -158,7 +165,8 @@ export class Digest {
       return this.#challenge(message, role, false, now);
     }
     if (!credentials.isComplete()) return this.#malformed(role, credentials.fault);
-    const name = credentials.username();
+    this.#recall();
+    const name = this.#recalled?.name ?? credentials.username();
     if (name === null) return this.#malformed(role, "Malformed username* In");
     this.#name = name;
     const locked = this.#lockout?.userLocked(name, now) ?? 0;
@@ -229,6 +237,22 @@ export class Digest {
     return result;
   }
 
+  /**
+   * Looks the nonce up, and whether the user of this name has used it before: then the user need not be looked for. Should
+   * two names have one hash, the secret of the first tells them apart.
+   */
+  #recall(): void {
+    const credentials = this.#credentials;
+    const { bytes } = credentials;
+    this.#recalled = null;
+    this.#isNonce = readNonce(bytes, credentials.start(Param.Nonce), credentials.end(Param.Nonce), this.#words);
+    this.#entry = this.#isNonce ? this.#counts.find(this.#words) : -1;
+    const { generation } = this.#users;
+    if (generation === undefined || !credentials.has(Param.Username) || credentials.isUserHashed) return;
+    this.#nameHash = hashOfRange(bytes, credentials.start(Param.Username), credentials.end(Param.Username));
+    if (this.#entry >= 0) this.#recalled = this.#counts.userOf(this.#entry, this.#nameHash, generation) ?? null;
+  }
+
   #find(): FoundUser | null | Promise<FoundUser | null> {
     if (!this.#credentials.isUserHashed) return this.#users.find(this.#name, this.realm);
     const algorithm = HASH_NAMES[hashOf(this.#algorithm)]!;
@@ -239,10 +263,7 @@ export class Digest {
   #judge(message: Message, user: FoundUser | null, address: string, role: Role, now: number): Verdict {
     const credentials = this.#credentials;
     const hash = hashOf(this.#algorithm);
-    const isComputed = user !== null && !user.isReady(hash, this.realm);
-    if (user !== null) this.#isComputing = isComputed;
-    else if (this.#isComputing) this.#nobody.forget();
-    const secret = user?.ha1(hash, this.realm) ?? null;
+    const secret = this.#secretOf(user, hash);
     const name = user?.name ?? this.#name;
     // A name that was sent as a hash is known only now.
     if (credentials.isUserHashed && user !== null) {
@@ -250,15 +271,13 @@ export class Digest {
       if (locked > 0) return this.#refuse(locked);
     }
 
-    const words = this.#words;
-    const isNonce = readNonce(credentials.bytes, credentials.start(Param.Nonce), credentials.end(Param.Nonce), words);
-    let entry = isNonce ? this.#counts.find(words) : -1;
+    let entry = this.#entry;
     const ha1 = this.#rightKey(message, entry, name, secret ?? this.#nobody.ha1(hash, this.realm)!);
     if (ha1 === null || secret === null || user === null) {
       return this.#fail(message, address, name, user !== null, role, now);
     }
 
-    if (entry < 0 && isNonce && this.#isFresh(now)) entry = this.#counts.add(words, now);
+    if (entry < 0 && this.#isNonce && this.#isFresh(now)) entry = this.#counts.add(this.#words, now);
     if (entry < 0 || this.#isOver(now)) {
       this.counters.stale++;
       return this.#challenge(message, role, true, now);
@@ -270,7 +289,23 @@ export class Digest {
     if (isSession(this.#algorithm) && this.#counts.session(entry) === undefined) {
       this.#counts.setSession(entry, { user: name, algorithm: this.#algorithm, ha1 });
     }
+    const { generation } = this.#users;
+    if (generation !== undefined && user !== this.#recalled && !credentials.isUserHashed) {
+      this.#counts.remember(entry, this.#nameHash, generation, hash, user, secret);
+    }
     return this.#allow(message, user, ha1, role, now);
+  }
+
+  /** H(A1) of a user, or null where there is none. */
+  #secretOf(user: FoundUser | null, hash: number): Uint8Array | null {
+    if (user === null) {
+      if (this.#isComputing) this.#nobody.forget();
+      return null;
+    }
+    const known = user === this.#recalled ? this.#counts.keyOf(this.#entry, hash) : undefined;
+    if (known !== undefined) return known;
+    this.#isComputing = !user.isReady(hash, this.realm);
+    return user.ha1(hash, this.realm);
   }
 
   /** H(A1) with which the response is right, or null when it is wrong. */
@@ -371,4 +406,11 @@ function protectionOf(credentials: Credentials): Protection {
   if (!credentials.has(Param.Qop)) return Protection.None;
   if (credentials.equals(Param.Qop, PROTECTION_NAMES[Protection.Auth]!)) return Protection.Auth;
   return credentials.equals(Param.Qop, PROTECTION_NAMES[Protection.AuthInt]!) ? Protection.AuthInt : Protection.Unknown;
+}
+
+/** FNV-1a, 32 bits. */
+function hashOfRange(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let i = start; i < end; i++) hash = Math.imul(hash ^ bytes[i]!, 0x01000193);
+  return hash;
 }

@@ -38,6 +38,7 @@ export class FileUsers implements UserSource {
   #users: UserTable;
   #version: string;
   #lookAt: number;
+  #generation = 0;
 
   constructor({ path, format, log, now = Date.now }: FileUsersOptions) {
     this.#path = path;
@@ -56,6 +57,11 @@ export class FileUsers implements UserSource {
   get algorithms(): readonly Algorithm[] {
     this.#look();
     return this.#users.algorithms;
+  }
+
+  get generation(): number {
+    this.#look();
+    return this.#generation;
   }
 
   /** Whether there is anybody who can log in to a realm, as the file was read last. */
@@ -85,6 +91,7 @@ export class FileUsers implements UserSource {
     this.#version = versionOf(this.#path);
     try {
       this.#users = this.#read();
+      this.#generation++;
       this.#log?.info({ path: this.#path }, "users were read again");
     } catch (error) {
       const reason = (error as Error).message;

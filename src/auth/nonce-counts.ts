@@ -10,14 +10,21 @@
  *
  *     0 .. 7   the nonce, 24 bits a word      8   the greatest count      9   the next entry of its bucket
  *     10 .. 13 a bit for each of the 128 counts up to the greatest
+ *     14 .. 15 who used it: a hash of the name, and the generation of the users with the algorithm
  */
 import { NONCE_WORDS, nonceTime } from "./nonce.ts";
+import type { FoundUser } from "./users.ts";
 
 const SIZE = 16;
 const GREATEST = NONCE_WORDS;
 const NEXT = 9;
 const WINDOW = 10;
 const WORDS = 4;
+const USED_BY = 14;
+const USED_WITH = 15;
+/** Bits of the number of a hash, one more so that 0 is none. */
+const HASH_BITS = 2;
+const HASH_MASK = (1 << HASH_BITS) - 1;
 /** Counts up to the greatest that are told apart; a lower one is taken for used. */
 export const COUNT_WINDOW = WORDS * 32;
 
@@ -40,6 +47,9 @@ export class NonceCounts {
   readonly #buckets: Int32Array;
   /** Only where a `-sess` algorithm is used. */
   readonly #sessions: (SessionKey | undefined)[] = [];
+  /** Who used each, and the H(A1) it was used with. */
+  readonly #users: (FoundUser | undefined)[] = [];
+  readonly #keys: (Uint8Array | undefined)[] = [];
   #newest = 0;
   #count = 0;
   #floor: number;
@@ -131,6 +141,36 @@ export class NonceCounts {
     return true;
   }
 
+  /**
+   * Keeps who has used a nonce, as long as the nonce.
+   * @param name a hash of the user's name
+   * @param generation of the users, see `UserSource`
+   * @param hash the number of the hash that `ha1` is of
+   */
+  remember(entry: number, name: number, generation: number, hash: number, user: FoundUser, ha1: Uint8Array): void {
+    while (this.#users.length <= entry) {
+      this.#users.push(undefined);
+      this.#keys.push(undefined);
+    }
+    this.#users[entry] = user;
+    this.#keys[entry] = ha1;
+    this.#entries[entry * SIZE + USED_BY] = name;
+    this.#entries[entry * SIZE + USED_WITH] = (generation << HASH_BITS) | (hash + 1);
+  }
+
+  /** Who has used a nonce, where the name's hash and the generation are still the same; else undefined. */
+  userOf(entry: number, name: number, generation: number): FoundUser | undefined {
+    const entries = this.#entries;
+    const used = entries[entry * SIZE + USED_WITH]!;
+    const isSame = used !== 0 && (used & ~HASH_MASK) === generation << HASH_BITS;
+    return isSame && entries[entry * SIZE + USED_BY] === name ? this.#users[entry] : undefined;
+  }
+
+  /** The H(A1) that a nonce was used with; undefined where that was of another hash. */
+  keyOf(entry: number, hash: number): Uint8Array | undefined {
+    return (this.#entries[entry * SIZE + USED_WITH]! & HASH_MASK) === hash + 1 ? this.#keys[entry] : undefined;
+  }
+
   /** The key of the nonce's session; undefined when there is none yet. */
   session(entry: number): SessionKey | undefined {
     return this.#sessions[entry];
@@ -168,6 +208,7 @@ export class NonceCounts {
     const entry = this.#oldest();
     this.#count--;
     if (entry < this.#sessions.length) this.#sessions[entry] = undefined;
+    if (entry < this.#users.length) this.#users[entry] = this.#keys[entry] = undefined;
     const bucket = this.#bucketOf(entries, entry * SIZE);
     if (this.#buckets[bucket] === entry + 1) {
       this.#buckets[bucket] = entries[entry * SIZE + NEXT]!;

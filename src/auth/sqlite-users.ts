@@ -90,6 +90,7 @@ export class SqliteUsers implements UserSource {
   #version: number;
   #lookAt: number;
   #realm = "";
+  #generation = 0;
 
   constructor({ path, table = "users", columns, algorithms, now = Date.now }: SqliteUsersOptions) {
     const names = { ...DEFAULT_COLUMNS, ...columns };
@@ -119,6 +120,12 @@ export class SqliteUsers implements UserSource {
     return this.#database.query(`SELECT 1 FROM ${id(table)} WHERE ${missing.join(" AND ")} LIMIT 1`).get() === null;
   }
 
+  /** @throws SQLiteError when the database cannot be read */
+  get generation(): number {
+    this.#look(this.#realm);
+    return this.#generation;
+  }
+
   /** @throws SQLiteError when the database cannot be read; TypeError when a row is no user's */
   find(name: string, realm: string): FoundUser | null {
     this.#look(realm);
@@ -146,8 +153,10 @@ export class SqliteUsers implements UserSource {
     if (now < this.#lookAt) return;
     this.#lookAt = now + LOOK_EVERY;
     const version = this.#dataVersion.get()!.data_version;
-    if (version !== this.#version) this.#kept.clear();
+    if (version === this.#version) return;
     this.#version = version;
+    this.#generation++;
+    this.#kept.clear();
   }
 }
 

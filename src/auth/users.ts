@@ -104,6 +104,11 @@ export interface UserSource {
   findHashed?(hash: string, algorithm: Algorithm, realm: string): FoundUser | null | Promise<FoundUser | null>;
   /** The algorithms that every secret here can serve: only those are offered. Default all. The same list while it is the same. */
   readonly algorithms?: readonly Algorithm[];
+  /**
+   * Another number whenever users may have changed. While it is the same, a user who comes again with a nonce used before is
+   * not asked for again. Absent: users are asked for each time.
+   */
+  readonly generation?: number;
   close?(): void;
 }
 
@@ -119,6 +124,7 @@ export function commonAlgorithms(all: Iterable<UserSecrets>): readonly Algorithm
 /** Users in memory. A name may be there once in each realm, and once for any. */
 export class UserTable implements UserSource {
   readonly algorithms: readonly Algorithm[];
+  readonly generation = 0;
   readonly #ofRealm = new Map<string, Map<string, FoundUser>>();
   readonly #ofAny = new Map<string, FoundUser>();
   readonly #hashes = new Map<string, Map<string, FoundUser>>();

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { NONCE_WORDS, NonceMaker, nonceTime, readNonce } from "../../src/auth/nonce.ts";
 import { COUNT_WINDOW, NonceCounts } from "../../src/auth/nonce-counts.ts";
+import { FoundUser } from "../../src/auth/users.ts";
 import { ascii } from "../../src/message/bytes.ts";
 import { systemRandom } from "../../src/message/token-source.ts";
 
@@ -128,5 +129,36 @@ describe("the table", () => {
     for (let i = 0; i < 500; i++) table.add(nonce(START + LIFETIME + 1), START + LIFETIME + 1);
     expect(table.size).toBe(500);
     expect(table.floor).toBe(START);
+  });
+});
+
+describe("who has used a nonce", () => {
+  const user = new FoundUser("bob", { password: "secret" });
+  const other = new FoundUser("carol", { password: "secret" });
+  const key = new Uint8Array(32);
+
+  test("is remembered for its name's hash and the users' generation, with the key of one algorithm", () => {
+    const counts = new NonceCounts(4, 1000, 0);
+    const entry = counts.add(nonce(1), 1);
+    expect([counts.userOf(entry, 7, 0), counts.keyOf(entry, 0)]).toEqual([undefined, undefined]);
+    counts.remember(entry, 7, 3, 1, user, key);
+    expect(counts.userOf(entry, 7, 3)).toBe(user);
+    expect([counts.userOf(entry, 8, 3), counts.userOf(entry, 7, 4)]).toEqual([undefined, undefined]);
+    expect([counts.keyOf(entry, 1), counts.keyOf(entry, 0), counts.keyOf(entry, 2)]).toEqual([
+      key,
+      undefined,
+      undefined,
+    ]);
+    counts.remember(entry, 7, 4, 0, other, key);
+    expect([counts.userOf(entry, 7, 4), counts.userOf(entry, 7, 3)]).toEqual([other, undefined]);
+  });
+
+  test("is forgotten with the nonce: another one in its place is nobody's", () => {
+    const counts = new NonceCounts(1, 1000, 0);
+    const entry = counts.add(nonce(1), 1);
+    counts.remember(entry, 7, 0, 0, user, key);
+    const next = counts.add(nonce(2), 2);
+    expect(next).toBe(entry);
+    expect([counts.userOf(next, 7, 0), counts.keyOf(next, 0)]).toEqual([undefined, undefined]);
   });
 });

@@ -80,6 +80,25 @@ describe("users of a file", () => {
     expect(log).toHaveLength(1);
   });
 
+  test("with a changed password are not let in by the old one, whatever nonce it was good for before", () => {
+    const path = newPath(".json");
+    const { now: time, pass } = clock();
+    writeFileSync(path, '{"alice": "secret"}');
+    const auth = digest({ realm: REALM, users: fileUsers({ path, now: time }), algorithms: ["MD5"], failures: false });
+    const { nonce } = challengesOf(now(auth.check(request(), "192.0.2.4", "uas")))[0]! as { nonce: string };
+    const isIn = (password: string, nc: number): boolean => {
+      const value = credentials({ username: "alice", password, nonce, algorithm: "MD5", nc });
+      return now(auth.check(request(value), "192.0.2.4", "uas")).isAllowed;
+    };
+    expect([isIn("secret", 1), isIn("secret", 2)]).toEqual([true, true]);
+    replace(path, '{"alice": "other"}');
+    pass(1000);
+    expect([isIn("secret", 3), isIn("other", 4), isIn("other", 5)]).toEqual([false, true, true]);
+    replace(path, "{}");
+    pass(1000);
+    expect(isIn("other", 6)).toBe(false);
+  });
+
   test("are read again at once when somebody says so, whatever the file's time, and kept when it is wrong", () => {
     const path = newPath(".json");
     const { now: time } = clock();
@@ -209,6 +228,25 @@ describe("users of an SQLite database", () => {
     write.run("DELETE FROM users");
     pass(1000);
     expect(users.find("alice", REALM)).toBeNull();
+    users.close();
+    write.close();
+  });
+
+  test("a row that another connection changes lets nobody in by what it was, whatever nonce was used before", () => {
+    const { path, write } = database(SCHEMA);
+    const { now: time, pass } = clock();
+    write.run("INSERT INTO users VALUES ('alice', ?, 'secret', NULL, NULL, NULL, NULL)", [REALM]);
+    const users = sqliteUsers({ path, now: time });
+    const auth = digest({ realm: REALM, users, algorithms: ["SHA-256"], failures: false });
+    const { nonce } = challengesOf(now(auth.check(request(), "192.0.2.4", "uas")))[0]! as { nonce: string };
+    const isIn = (password: string, nc: number): boolean => {
+      const value = credentials({ username: "alice", password, nonce, algorithm: "SHA-256", nc });
+      return now(auth.check(request(value), "192.0.2.4", "uas")).isAllowed;
+    };
+    expect([isIn("secret", 1), isIn("secret", 2)]).toEqual([true, true]);
+    write.run("UPDATE users SET password = 'changed'");
+    pass(1000);
+    expect([isIn("secret", 3), isIn("changed", 4)]).toEqual([false, true]);
     users.close();
     write.close();
   });
