@@ -68,7 +68,9 @@ export class KeepAlive {
     for (; this.#due >= 1; this.#due--) {
       if (this.#at >= location.used) this.#at = 0;
       const slot = this.#at++;
-      if (location.expires(slot) > 0) this.#keep(slot);
+      // What another server registered is kept alive by that one: the NAT knows it alone.
+      const isOurs = (location.flags(slot) & BindingFlag.Elsewhere) === 0;
+      if (isOurs && location.expires(slot) > 0) this.#keep(slot);
     }
   }
 

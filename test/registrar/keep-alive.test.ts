@@ -1,7 +1,9 @@
 /** What keeps NATs open towards registered clients (RFC 5626 s4.4), and what becomes of those that do not answer. */
 import { describe, expect, test } from "bun:test";
+import { BindingFlag } from "../../src/location/row.ts";
 import { DatagramClient } from "../support/datagram-client.ts";
 import { probe } from "../support/exchange.ts";
+import { KeptStore } from "../support/kept-store.ts";
 import { Registering, Registrant, RunningRegistrar } from "../support/registering.ts";
 import { requestText, type SipMessage } from "../support/sip-messages.ts";
 import { textOf } from "../support/sip-text.ts";
@@ -59,6 +61,17 @@ describe("crlf", () => {
     for (let n = 0; n < 17; n++) await on.clock.pass(600);
     expect(await Promise.all(clients.map((client) => linesOf(on, client)))).toEqual(clients.map(() => 1));
     for (const client of clients) client.close();
+  });
+
+  test("who registered at another server gets them from there", async () => {
+    const store = new KeptStore();
+    using on = await RunningRegistrar.start({ keepAlive: "crlf", keepAliveInterval: 10, store });
+    using client = await registered(on, NATED);
+    const [row] = [...store.rows.values()];
+    store.location.load({ ...row!, flags: row!.flags | BindingFlag.Elsewhere });
+    for (let n = 0; n < 6; n++) await on.clock.pass(5000);
+    expect(await linesOf(on, client)).toBe(0);
+    expect(on.contacts()).toEqual(["sip:bob@10.0.0.7"]);
   });
 
   test("who is behind no NAT gets none, nor who is gone", async () => {
