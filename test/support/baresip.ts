@@ -22,6 +22,14 @@ export interface BaresipEvent {
   readonly param: string;
 }
 
+/** What it says on its control connection: an event, or the answer to a command. */
+interface Told {
+  readonly event?: boolean;
+  readonly response?: boolean;
+  readonly type?: string;
+  readonly param?: string;
+}
+
 export class Baresip implements AsyncDisposable {
   /** What it told, oldest first. */
   readonly events: BaresipEvent[] = [];
@@ -29,6 +37,9 @@ export class Baresip implements AsyncDisposable {
   readonly #folder: string;
   readonly #output: Promise<[string, string]>;
   #control!: Socket;
+  /** Commands that it has answered. */
+  #answered = 0;
+  #commands = 0;
 
   private constructor(child: Bun.Subprocess<"ignore", "pipe", "pipe">, folder: string) {
     this.#child = child;
@@ -115,6 +126,14 @@ export class Baresip implements AsyncDisposable {
     );
   }
 
+  /** Waits until it has read what was sent to it before: it answers one question after the other. */
+  async idle(): Promise<void> {
+    for (let n = 0; n < 2; n++) {
+      this.#command("listcalls", "");
+      await until("baresip to answer", () => this.#answered === this.#commands);
+    }
+  }
+
   /** Ends it. @returns what it wrote, all messages sent and received among it */
   async stop(): Promise<string> {
     await this[Symbol.asyncDispose]();
@@ -124,6 +143,7 @@ export class Baresip implements AsyncDisposable {
 
   /** Netstrings of JSON: its length, a colon, the text, a comma. */
   #command(command: string, params: string): void {
+    this.#commands++;
     const json = JSON.stringify({ command, params, token: "t" });
     this.#control.write(`${json.length}:${json},`);
   }
@@ -135,7 +155,8 @@ export class Baresip implements AsyncDisposable {
       for (let colon = rest.indexOf(":"); colon >= 0; colon = rest.indexOf(":")) {
         const end = colon + 1 + Number(rest.slice(0, colon));
         if (rest.length <= end) return;
-        const told = JSON.parse(rest.slice(colon + 1, end)) as { event?: boolean; type?: string; param?: string };
+        const told = JSON.parse(rest.slice(colon + 1, end)) as Told;
+        if (told.response === true) this.#answered++;
         if (told.event === true) this.events.push({ type: told.type ?? "", param: told.param ?? "" });
         rest = rest.slice(end + 1);
       }
