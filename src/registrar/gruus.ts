@@ -22,6 +22,12 @@ const ZEROS_AT = 12;
 const MARK = "tgruu.";
 const MARK_OCTETS = ascii(MARK);
 
+/**
+ * Handles of one instance: two for each of the contacts that it may have. A client whose flows come with Call-IDs without
+ * end, and go again, takes no more.
+ */
+const MAX_HANDLES = 128;
+
 /** What a GRUU leads to. */
 export interface GruuTarget {
   /** The canonical address-of-record. */
@@ -34,7 +40,7 @@ interface Agent {
   readonly key: string;
   /** Its bindings, the one registered last at the end, and by which handle each was. */
   readonly bindings: Map<number, string>;
-  /** What its temporary GRUUs may have in them. */
+  /** What its temporary GRUUs may have in them, the one that came last at the end. */
   readonly handles: Set<string>;
   /** What they are made with now. */
   handle: string;
@@ -95,9 +101,20 @@ export class Gruus {
     agent.bindings.delete(slot);
     agent.bindings.set(slot, handle);
     this.#bySlot.set(slot, agent);
-    agent.handles.add(handle);
     agent.handle = handle;
+    this.#know(agent, handle);
+  }
+
+  /** Temporary GRUUs with a handle lead to an agent from now on; those with the handle that came longest ago give way. */
+  #know(agent: Agent, handle: string): void {
+    const { handles } = agent;
+    handles.delete(handle);
+    handles.add(handle);
     this.#byHandle.set(handle, agent);
+    if (handles.size <= MAX_HANDLES) return;
+    const [oldest] = handles;
+    handles.delete(oldest!);
+    this.#byHandle.delete(oldest!);
   }
 
   /** A binding is about to go. */

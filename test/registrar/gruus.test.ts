@@ -227,6 +227,22 @@ describe("flows of one instance (RFC 5626) have Call-IDs of their own", () => {
     await gruu("192.0.2.1", { ...flow(1), of: new Registrant(on.client) });
     expect([on.contacts(first).length, on.contacts(second).length]).toEqual([0, 0]);
   });
+
+  test("those of flows that come and go without end are not all kept", async () => {
+    const steady = temporary(await gruu("192.0.2.1", flow(1)));
+    const made: string[] = [];
+    for (let n = 0; n < 300; n++) {
+      const passing = new Registrant(on.client);
+      made.push(temporaries(await gruu("192.0.2.2", { ...flow(2), of: passing }))["sip:bob@192.0.2.2"]!);
+      await gruu("192.0.2.2", { ...flow(2), of: passing, expires: 0 });
+      if (n % 50 === 0) await gruu("192.0.2.1", flow(1));
+    }
+    const led = made.filter((uri) => on.contacts(uri).length > 0);
+    expect(led).toEqual(made.slice(-led.length));
+    expect(led.length).toBeGreaterThan(100);
+    expect(led.length).toBeLessThan(200);
+    expect(on.contacts(steady)).toEqual(["sip:bob@192.0.2.1"]);
+  });
 });
 
 describe("with an instance, 403 gets", () => {
