@@ -96,9 +96,13 @@ export class KeepAlive {
     const contact = Uri.parse(location.text(slot, Section.Uri));
     if (contact === null || nextHopOf(contact) === null) return;
     const id = location.id(slot);
+    const [updated, cseq] = [location.updated(slot), location.cseq(slot)];
     const over = (isSilent: boolean) => {
       this.#asked--;
-      if (location.expires(slot) > 0 && location.id(slot) === id) this.#mark(slot, isSilent);
+      if (location.expires(slot) === 0 || location.id(slot) !== id) return;
+      // One that has refreshed meanwhile was heard of, perhaps from another place than was asked.
+      const isRefreshed = location.updated(slot) !== updated || location.cseq(slot) !== cseq;
+      if (!(isSilent && isRefreshed)) this.#mark(slot, isSilent);
     };
     const { draft } = host.composer.compose("OPTIONS", contact, { to: location.aorOf(slot) });
     this.#asked++;

@@ -190,6 +190,18 @@ describe("options", () => {
     expect(on.phones.stats.silent).toBe(0);
   });
 
+  test("who refreshes while one is out is not silent, though that one is never answered", async () => {
+    using on = await Registering.open({ ...options, keepAliveInterval: 60 });
+    await on.bob.register({ contacts: [NATED] });
+    await on.clock.pass(60_200);
+    await on.client.next("OPTIONS");
+    await on.clock.pass(10_000);
+    await on.bob.register({ contacts: [NATED] });
+    await on.clock.pass(25_000);
+    expect(on.contacts()).toEqual(["sip:bob@10.0.0.7"]);
+    expect(on.phones.stats).toMatchObject({ keepAlives: 1, silent: 0 });
+  });
+
   test("go over connections too", async () => {
     using on = await RunningRegistrar.start(options, { listen: "tcp://127.0.0.1:0" });
     using client = await StreamClient.open(on.address);
