@@ -90,7 +90,7 @@ export class Location extends BindingTable {
     if (slot < 0) return -1;
     this.setId(slot, ++this.#lastId);
     this.keep(slot, packer);
-    this.#setFromNow(slot, values);
+    this.#setFromNow(slot, values, 0);
     this.store?.put(slot);
     this.watcher?.bound(slot, "registered");
     return slot;
@@ -104,7 +104,9 @@ export class Location extends BindingTable {
       this.drop(slot);
       this.keep(slot, packer);
     }
-    this.#setFromNow(slot, values);
+    // Later than what was known, in the eyes of other servers too: whatever their clocks, and within one second.
+    const least = this.updated(slot) + (values.cseq >>> 0 > this.cseq(slot) ? 0 : 1);
+    this.#setFromNow(slot, values, least);
     if (isSame) this.store?.touch(slot);
     else this.store?.put(slot);
     this.watcher?.bound(slot, "refreshed");
@@ -114,12 +116,6 @@ export class Location extends BindingTable {
   remove(slot: number, event: UnboundEvent): void {
     this.store?.remove(slot);
     this.#end(slot, event);
-  }
-
-  /** Changes the flags of a binding, in the store too. */
-  mark(slot: number, flags: number): void {
-    this.setFlags(slot, flags);
-    this.store?.touch(slot);
   }
 
   // ---- for stores
@@ -173,10 +169,11 @@ export class Location extends BindingTable {
     this.give(slot);
   }
 
-  #setFromNow(slot: number, values: BindingValues): void {
-    const updated = Math.ceil(this.now / 1000);
+  /** @param least when it counts as updated at the earliest, in seconds since 1970 */
+  #setFromNow(slot: number, values: BindingValues, least: number): void {
+    const now = Math.ceil(this.now / 1000);
     const { cseq, q, regId, flags } = values;
-    this.#set(slot, { expires: updated + values.expires, updated, cseq, q, regId, flags });
+    this.#set(slot, { expires: now + values.expires, updated: Math.max(now, least), cseq, q, regId, flags });
   }
 
   #set(slot: number, values: WrittenValues): void {

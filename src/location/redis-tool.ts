@@ -44,7 +44,7 @@ export class RedisTool implements StoreTool {
 
   async remove(row: BindingRow): Promise<boolean> {
     // Whatever has refreshed it up to now.
-    const updated = Math.ceil(Date.now() / 1000);
+    const updated = Math.max(row.updated, Math.ceil(Date.now() / 1000));
     const gone: GoneRow = { updated, id: row.id, cseq: 0xffff_ffff, aor: row.aor, key: bindingKey(row) };
     const before = await this.#ask("GET", keyOf(this.#prefix, gone.aor, gone.key));
     const write = new RedisWrite();

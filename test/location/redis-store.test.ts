@@ -45,6 +45,27 @@ describe.skipIf(verdict !== "run")("Redis", () => {
     expect(second.log.lines).toMatchObject([{ message: "bindings loaded", fields: { bindings: 3 } }]);
   });
 
+  test("has the last word on a binding, of a server whose clock is behind too, and within one second", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    const wall = Date.now();
+    const a = await lives.begin({ url: redis.url, server: "a" }, wall);
+    const b = await lives.begin({ url: redis.url, server: "b" }, wall - 5000);
+    register(a.location, { aor: BOB, callId: "first", cseq: 7 });
+    await until("b to hear of it", () => b.location.size === 1);
+    // The client has begun anew, and counts from the beginning.
+    for (const callId of ["second", "third"]) register(b.location, { aor: BOB, callId, cseq: 1, expires: 60 });
+    await b.store.settled();
+    await until("a to hear of it", () => a.location.row(0).callId === "third");
+    expect(b.location.row(0)).toMatchObject({ callId: "third", expires: Math.ceil((wall - 5000) / 1000) + 60 });
+    const { location } = await lives.begin({ url: redis.url }, wall);
+    expect(location.row(0).callId).toBe("third");
+    const tool = await redisTool({ url: redis.url });
+    expect(await tool.remove(location.row(0))).toBe(true);
+    await tool.close();
+    await until("all to hear of it", () => a.location.size + b.location.size + location.size === 0);
+  });
+
   test("is shared: what one server changes, the other knows, whose it is and where it went", async () => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();

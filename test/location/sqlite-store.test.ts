@@ -70,7 +70,9 @@ describe("bindings outlive the server", () => {
     const [refreshed, changed, marked, removed, moved] = users as [string, string, string, string, string];
     register(first.location, { aor: refreshed, cseq: 2, expires: 7000 });
     register(first.location, { aor: changed, cseq: 2, userAgent: "phone/2" });
-    first.location.mark(first.location.slotOf(marked, "sip:bob@192.0.2.1"), BindingFlag.Nat);
+    const slot = first.location.slotOf(marked, "sip:bob@192.0.2.1");
+    first.location.setFlags(slot, BindingFlag.Nat);
+    first.store.touch(slot);
     first.location.remove(first.location.slotOf(removed, "sip:bob@192.0.2.1"), "unregistered");
     // Its slot is the next one's.
     first.location.remove(first.location.slotOf(moved, "sip:bob@192.0.2.1"), "unregistered");
