@@ -50,7 +50,7 @@ export interface BindingStore extends SecretSource {
   touch(slot: number): void;
   /** A binding is about to go before its time. One that expires goes by itself, in every store. */
   remove(slot: number): void;
-  /** Resolves when all changes made so far are written, and rejects when they cannot be. */
+  /** Resolves when all changes made so far are written. When they cannot be it rejects: the error says why, in a few words. */
   settled(): Promise<void>;
   /** Writes what is left, for some seconds at most, and closes. */
   close(): Promise<void>;

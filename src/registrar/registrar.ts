@@ -26,7 +26,7 @@ import { Flows } from "./flows.ts";
 import { Gruus } from "./gruus.ts";
 import { flowOfReceived, KeepAlive } from "./keep-alive.ts";
 import { Registered } from "./registered.ts";
-import { Registration } from "./registration.ts";
+import { notStored, Registration } from "./registration.ts";
 import { DEFAULT_REGISTRAR, type RegistrarOptions, type RegistrarSettings } from "./settings.ts";
 import { isOwner } from "./whose.ts";
 
@@ -57,7 +57,6 @@ interface Rooms {
 const LONGEST_EXPIRES = 2 ** 30;
 /** The timers of so many have numbers of their own. */
 const MOST_BINDINGS = 2 ** 24 - 1;
-const NOT_WRITTEN: Answer = { status: 503, reason: "Bindings Cannot Be Stored" };
 
 /** The plugin, and what a program does with it. */
 export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
@@ -157,7 +156,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     }
     const user = verdict?.user ?? null;
     const answer = this.#room.registration.take(message, channel, address, port, user, verdict?.headers ?? null);
-    if (this.#store?.isAwaited === true && answer.status === 200) this.#afterStore(arrival.open(), answer);
+    if (this.#isToBeStored(answer)) this.#afterStore(arrival.open(), answer);
     else arrival.answer(answer);
   };
 
@@ -311,8 +310,13 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     const answer = this.#room.registration.take(message, channel, address, port, user, verdict?.headers ?? null);
     // It may have gone while its user was looked up; nobody would tell of that again.
     if (!channel.isOpen) this.lost(channel);
-    if (this.#store?.isAwaited === true && answer.status === 200) this.#afterStore(request, answer);
+    if (this.#isToBeStored(answer)) this.#afterStore(request, answer);
     else request.replyLines(answer);
+  }
+
+  /** Whether an answer waits for the store. Who asks is told what is known, whatever the store does. */
+  #isToBeStored({ status }: Answer): boolean {
+    return this.#store?.isAwaited === true && status === 200 && !this.#room.registration.isQuery;
   }
 
   /** The answer waits until what was changed is safe. */
@@ -320,7 +324,10 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     const kept = { ...answer, headers: answer.headers?.slice() };
     this.#store!.settled().then(
       () => request.replyLines(kept),
-      () => request.replyLines(NOT_WRITTEN),
+      ({ message }: Error) => {
+        this.#counters.storeRefused++;
+        request.replyLines(notStored(message));
+      },
     );
   }
 

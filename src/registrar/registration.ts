@@ -77,6 +77,8 @@ export interface RegistrationParts {
 }
 
 export class Registration {
+  /** Whether the last REGISTER that was carried out has asked and changed nothing. */
+  isQuery = false;
   readonly #parts: RegistrationParts;
   readonly #location: Location;
   readonly #contacts = new ContactFields();
@@ -123,7 +125,8 @@ export class Registration {
     this.#applied = Outbound.None;
     const fault = contacts.scan(message);
     if (fault !== ContactFault.None) return FAULTS[fault]!;
-    if (contacts.count === 0 && !contacts.isStar) {
+    this.isQuery = contacts.count === 0 && !contacts.isStar;
+    if (this.isQuery) {
       counters.fetched++;
       return null;
     }
@@ -132,7 +135,7 @@ export class Registration {
     const trouble = this.#location.store?.trouble ?? null;
     if (trouble !== null) {
       counters.storeRefused++;
-      return { status: 503, reason: `Bindings Cannot Be Stored: ${trouble}`, headers: STORE_DOWN };
+      return notStored(trouble);
     }
     const aor = this.#location.find(this.#whose.aor, 0, this.#whose.length);
     if (contacts.isStar) return this.#removeAll(message, aor);
@@ -340,6 +343,11 @@ export class Registration {
     packer.end();
     return true;
   }
+}
+
+/** What a REGISTER gets that the store does not take. @param trouble see `BindingStore.trouble` */
+export function notStored(trouble: string): Answer {
+  return { status: 503, reason: `Bindings Cannot Be Stored: ${trouble}`, headers: STORE_DOWN };
 }
 
 /** Whether a request came from its client itself: it has one Via value. */

@@ -131,7 +131,16 @@ describe("a store that is awaited", () => {
     const answer = on.bob.register({ contacts: [DESK] });
     await until("the wait", () => store.waiting.length === 1);
     store.waiting[0]!.reject(new Error("disk full"));
-    expect([(await answer).status, (await answer).reason]).toEqual([503, "Bindings Cannot Be Stored"]);
+    const { status, reason } = await answer;
+    expect([status, reason]).toEqual([503, "Bindings Cannot Be Stored: disk full"]);
+    expect(on.phones.stats.storeRefused).toBe(1);
+  });
+
+  test("does not hold up questions", async () => {
+    const store = new KeptStore({ isAwaited: true });
+    using on = await Registering.open({ store });
+    expect(outcome(await on.bob.register())).toEqual([200]);
+    expect(store.waiting).toEqual([]);
   });
 
   test("does not hold up refusals", async () => {
