@@ -89,8 +89,9 @@ export class Digest {
   /** The entry of the nonce, -1 when it has none; and who has used it before, where that is known. */
   #entry = -1;
   #recalled: FoundUser | null = null;
-  /** A hash of the name that was sent. */
+  /** A hash of the name that was sent, and the generation of the users before they were asked; undefined: nothing is kept. */
   #nameHash = 0;
+  #generation: number | undefined;
 
   /** @throws TypeError for options that cannot be */
   constructor(options: DigestOptions) {
@@ -133,17 +134,19 @@ export class Digest {
    */
   check(message: Message, address: string, role: Role): Verdict | Promise<Verdict> {
     const now = this.#now();
-    const locked = this.#lockout?.addressLocked(address, now) ?? 0;
-    if (locked > 0) return this.#refuse(locked);
     const denied = this.#read(message, address, role, now);
     if (denied !== null) return denied;
     const user = this.#recalled ?? this.#find();
     if (!isPromise(user)) return this.#judge(message, user, address, role, now);
     // The scanner's message is overwritten by the next one, and so is what was read of it here.
     const kept = message.keep();
+    const generation = this.#generation;
     return Promise.resolve(user).then((found) => {
       const later = this.#now();
-      return this.#read(kept, address, role, later) ?? this.#judge(kept, found, address, role, later);
+      const refused = this.#read(kept, address, role, later);
+      // Who was found is of the users as they were when they were asked.
+      this.#generation = generation;
+      return refused ?? this.#judge(kept, found, address, role, later);
     });
   }
 
@@ -154,6 +157,8 @@ export class Digest {
 
   /** Reads the credentials. @returns null when there are some that can be judged */
   #read(message: Message, address: string, role: Role, now: number): Denied | null {
+    const lockedOut = this.#lockout?.addressLocked(address, now) ?? 0;
+    if (lockedOut > 0) return this.#refuse(lockedOut);
     const { method } = message;
     if (method === Method.ACK || method === Method.CANCEL) return { isAllowed: false, status: 403, delay: 0 };
     this.#offer.refresh();
@@ -247,10 +252,11 @@ export class Digest {
     this.#recalled = null;
     this.#isNonce = readNonce(bytes, credentials.start(Param.Nonce), credentials.end(Param.Nonce), this.#words);
     this.#entry = this.#isNonce ? this.#counts.find(this.#words) : -1;
-    const { generation } = this.#users;
-    if (generation === undefined || !credentials.has(Param.Username) || credentials.isUserHashed) return;
+    const isPlain = credentials.has(Param.Username) && !credentials.isUserHashed;
+    this.#generation = isPlain ? this.#users.generation : undefined;
+    if (this.#generation === undefined) return;
     this.#nameHash = hashOfRange(bytes, credentials.start(Param.Username), credentials.end(Param.Username));
-    if (this.#entry >= 0) this.#recalled = this.#counts.userOf(this.#entry, this.#nameHash, generation) ?? null;
+    if (this.#entry >= 0) this.#recalled = this.#counts.userOf(this.#entry, this.#nameHash, this.#generation) ?? null;
   }
 
   #find(): FoundUser | null | Promise<FoundUser | null> {
@@ -272,7 +278,7 @@ export class Digest {
     }
 
     let entry = this.#entry;
-    const ha1 = this.#rightKey(message, entry, name, secret ?? this.#nobody.ha1(hash, this.realm)!);
+    const ha1 = this.#rightKey(message, entry, secret ?? this.#nobody.ha1(hash, this.realm)!);
     if (ha1 === null || secret === null || user === null) {
       return this.#fail(message, address, name, user !== null, role, now);
     }
@@ -287,11 +293,10 @@ export class Digest {
       return this.#challenge(message, role, true, now);
     }
     if (isSession(this.#algorithm) && this.#counts.session(entry) === undefined) {
-      this.#counts.setSession(entry, { user: name, algorithm: this.#algorithm, ha1 });
+      this.#counts.setSession(entry, { algorithm: this.#algorithm, secret, ha1 });
     }
-    const { generation } = this.#users;
-    if (generation !== undefined && user !== this.#recalled && !credentials.isUserHashed) {
-      this.#counts.remember(entry, this.#nameHash, generation, hash, user, secret);
+    if (this.#generation !== undefined && user !== this.#recalled) {
+      this.#counts.remember(entry, this.#nameHash, this.#generation, hash, user, secret);
     }
     return this.#allow(message, user, ha1, role, now);
   }
@@ -309,7 +314,7 @@ export class Digest {
   }
 
   /** H(A1) with which the response is right, or null when it is wrong. */
-  #rightKey(message: Message, entry: number, name: string, secret: Uint8Array): Uint8Array | null {
+  #rightKey(message: Message, entry: number, secret: Uint8Array): Uint8Array | null {
     const credentials = this.#credentials;
     const hash = hashOf(this.#algorithm);
     const protection = this.#protection;
@@ -317,9 +322,10 @@ export class Digest {
     if (!isSession(this.#algorithm)) {
       return computer.isRight(message, credentials, hash, secret, protection) ? secret : null;
     }
-    // RFC 7616 s3.4.2: the first request's cnonce makes the key of all that follow; many clients take each one's own.
+    // RFC 7616 s3.4.2: the first request's cnonce makes the key of all that follow; many clients take each one's own. A
+    // secret that has changed has no session.
     const session = entry < 0 ? undefined : this.#counts.session(entry);
-    if (session?.user === name && session.algorithm === this.#algorithm) {
+    if (session?.algorithm === this.#algorithm && Buffer.compare(session.secret, secret) === 0) {
       if (computer.isRight(message, credentials, hash, session.ha1, protection)) return session.ha1;
     }
     const key = computer.sessionKey(credentials, hash, secret);

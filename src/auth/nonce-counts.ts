@@ -33,9 +33,9 @@ const SWEEP = 2;
 
 /** The key of a nonce's session, for `-sess` algorithms: RFC 7616 s3.4.2 makes it of the first request's cnonce. */
 export interface SessionKey {
-  readonly user: string;
   readonly algorithm: number;
-  /** In hexadecimal digits. */
+  /** The H(A1) that it was made of, which is that of one user; both in hexadecimal digits. */
+  readonly secret: Uint8Array;
   readonly ha1: Uint8Array;
 }
 

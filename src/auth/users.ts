@@ -105,8 +105,8 @@ export interface UserSource {
   /** The algorithms that every secret here can serve: only those are offered. Default all. The same list while it is the same. */
   readonly algorithms?: readonly Algorithm[];
   /**
-   * Another number whenever users may have changed. While it is the same, a user who comes again with a nonce used before is
-   * not asked for again. Absent: users are asked for each time.
+   * Another whole number whenever users may have changed. While it is the same, a user who comes again with a nonce used
+   * before is not asked for again. Absent: users are asked for each time.
    */
   readonly generation?: number;
   close?(): void;
