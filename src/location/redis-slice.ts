@@ -9,8 +9,6 @@ import { BindingFlag, bindingKey } from "./row.ts";
 
 export interface SliceParts {
   readonly link: RedisLink;
-  /** By `loadScript`. */
-  readonly script: string;
   readonly location: Location;
   readonly prefix: string;
   readonly server: string;
@@ -60,8 +58,8 @@ export class Slice {
    * @throws LinkEnded, or the first error that Redis replied with
    */
   async write(): Promise<string[]> {
-    const { link, origin, prefix, script } = this.#parts;
-    const writing = this.#write.send(link, script);
+    const { link, origin, prefix } = this.#parts;
+    const writing = this.#write.send(link);
     const telling = link.send("PUBLISH", channelOf(prefix), writeNews(origin, this.#rows, this.#gone));
     const [later] = await link.answer(Promise.all([writing, telling]));
     return later;

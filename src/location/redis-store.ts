@@ -6,7 +6,6 @@ import { channelOf, type GoneRow, isFrom, writeNews } from "./redis-rows.ts";
 import { nameOf, Shared } from "./redis-shared.ts";
 import { Slice } from "./redis-slice.ts";
 import { checkVersion, forgetSeen, readAll, readKept, tellSeen } from "./redis-sync.ts";
-import { loadScript } from "./redis-write.ts";
 import { drawSecret, SECRET_OCTETS } from "./secrets.ts";
 import { type BindingStore, type StoreCounters, StoreError, type StoreHost } from "./store.ts";
 import { Waiting, within } from "./waiting.ts";
@@ -22,7 +21,8 @@ export interface RedisStoreOptions {
   window?: number;
   /**
    * What becomes of REGISTERs while Redis is away. `accept`, the default: they are taken into memory, and written when it is
-   * back; until then other servers do not know of them, and if this one ends, they are lost. `refuse`: 503.
+   * back; until then other servers do not know of them, and if this one ends, they are lost. `refuse`: 503, as it is where
+   * answers wait for Redis.
    */
   whileAway?: "accept" | "refuse";
   /** Milliseconds that Redis may take for an answer before it counts as away. Default 5000. */
@@ -75,7 +75,6 @@ export class RedisStore implements BindingStore {
   readonly #removed = new Map<string, GoneRow>();
   #opened: Opened | null = null;
   #link: RedisLink | null = null;
-  #script = "";
   #trouble: string | null = null;
   #troubled = 0;
   /** Slices that were sent on their way. */
@@ -108,7 +107,7 @@ export class RedisStore implements BindingStore {
   }
 
   get trouble(): string | null {
-    return this.#options.whileAway === "refuse" ? this.#trouble : null;
+    return this.#options.whileAway === "refuse" || this.isAwaited ? this.#trouble : null;
   }
 
   // ---- the link
@@ -178,7 +177,6 @@ export class RedisStore implements BindingStore {
     const { written, learnt } = this.counters;
     for (const gone of this.#removed.values()) shared.remember(gone);
     const kept = await readKept(link, prefix, this.#origin);
-    this.#script = await loadScript(link);
     this.#link = link;
     this.#echoed = performance.now();
     // What was removed here must not be read as what is there.
@@ -303,7 +301,7 @@ export class RedisStore implements BindingStore {
     const { location, changes, shared } = this.#room;
     const { prefix, server } = this.#options;
     while (this.#isPending) {
-      const slice = new Slice({ link, script: this.#script, location, prefix, server, origin: this.#origin });
+      const slice = new Slice({ link, location, prefix, server, origin: this.#origin });
       const since = this.#since;
       slice.fill(changes, this.#removed, SLICE);
       this.#since = this.#isPending ? performance.now() : 0;

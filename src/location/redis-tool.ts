@@ -2,7 +2,7 @@
 import { hostOf, RedisLink } from "./redis-link.ts";
 import { channelOf, type GoneRow, keyOf, patternOf, readRow, writeNews } from "./redis-rows.ts";
 import type { RedisStoreOptions } from "./redis-store.ts";
-import { loadScript, RedisWrite } from "./redis-write.ts";
+import { RedisWrite } from "./redis-write.ts";
 import { type BindingRow, bindingKey } from "./row.ts";
 import { StoreError, type StoreTool } from "./store.ts";
 
@@ -49,8 +49,7 @@ export class RedisTool implements StoreTool {
     const before = await this.#ask("GET", keyOf(this.#prefix, gone.aor, gone.key));
     const write = new RedisWrite();
     write.end(this.#prefix, gone, Date.now());
-    const script = await this.#guarded(loadScript(this.#link));
-    await this.#guarded(write.send(this.#link, script));
+    await this.#guarded(write.send(this.#link));
     await this.#ask("PUBLISH", channelOf(this.#prefix), writeNews(ORIGIN, [], [gone]));
     return typeof before === "string" && readRow(before)?.row.id === row.id;
   }

@@ -2,7 +2,8 @@
  * Writing to Redis so that the latest word on a binding stands, whichever server says it first. Redis itself compares: a
  * server that has been away, or whose news are on their way, may be behind.
  */
-import type { RedisLink } from "./redis-link.ts";
+import { createHash } from "node:crypto";
+import { isReply, type RedisLink } from "./redis-link.ts";
 import { type GoneRow, keyOf, VERSION_DIGITS, type Version, versionDigits, writeGone } from "./redis-rows.ts";
 
 /** Seconds that Redis remembers of a binding that it is gone. */
@@ -28,10 +29,8 @@ for i, key in ipairs(KEYS) do
 end
 return later`;
 
-/** Makes Redis know the script. @returns by what it is called */
-export async function loadScript(link: RedisLink): Promise<string> {
-  return String(await link.ask("SCRIPT", "LOAD", SCRIPT));
-}
+/** By what Redis calls the script once it knows it. */
+const SCRIPT_NAME = createHash("sha1").update(SCRIPT).digest("hex");
 
 export class RedisWrite {
   readonly #keys: string[] = [];
@@ -53,10 +52,16 @@ export class RedisWrite {
   }
 
   /** @returns values of Redis that are later than what was given */
-  async send(link: RedisLink, script: string): Promise<string[]> {
+  async send(link: RedisLink): Promise<string[]> {
     if (this.#keys.length === 0) return [];
-    const count = String(this.#keys.length);
-    return (await link.send("EVALSHA", script, count, ...this.#keys, ...this.#arguments)) as string[];
+    const all = [String(this.#keys.length), ...this.#keys, ...this.#arguments];
+    try {
+      return (await link.send("EVALSHA", SCRIPT_NAME, ...all)) as string[];
+    } catch (error) {
+      // It does not know the script yet, or had to forget it.
+      if (!(isReply(error) && error.message.startsWith("NOSCRIPT"))) throw error;
+      return (await link.send("EVAL", SCRIPT, ...all)) as string[];
+    }
   }
 
   #add(key: string, json: string, version: string, expires: number, isWeak: boolean): void {

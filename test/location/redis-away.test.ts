@@ -71,10 +71,13 @@ describe.skipIf(verdict !== "run")("while Redis is away", () => {
     await until("b to hear of it", () => b.location.size === 50);
   });
 
-  test("REGISTERs are refused where it is set so, and those that wait for it are told", async () => {
+  test.each([
+    ["where it is set so", "refuse"],
+    ["since they wait for it", "accept"],
+  ] as const)("REGISTERs are refused %s, and those that wait are told", async (_, whileAway) => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();
-    const life = await lives.begin({ url: redis.url, whileAway: "refuse", isAwaited: true, patience: 100 });
+    const life = await lives.begin({ url: redis.url, whileAway, isAwaited: true, patience: 100 });
     const { location, store } = life;
     expect(store.isAwaited).toBe(true);
     register(location, { aor: user(1) });

@@ -66,6 +66,20 @@ describe.skipIf(verdict !== "run")("Redis", () => {
     await until("all to hear of it", () => a.location.size + b.location.size + location.size === 0);
   });
 
+  test("goes on taking changes once it was told to forget all scripts", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    const { location, store, log } = await lives.begin({ url: redis.url });
+    for (const cseq of [1, 2]) {
+      await redis.ask("SCRIPT", "FLUSH");
+      register(location, { aor: BOB, cseq });
+      await store.settled();
+    }
+    expect([log.of("error"), store.counters.failures]).toEqual([[], 0]);
+    const next = await lives.begin({ url: redis.url });
+    expect(next.location.row(0).cseq).toBe(2);
+  });
+
   test("is shared: what one server changes, the other knows, whose it is and where it went", async () => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();
