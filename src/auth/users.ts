@@ -9,7 +9,7 @@ import { toHex } from "./digest-input.ts";
 
 /** What proves that somebody is a user. */
 export interface UserSecrets {
-  /** In clear: serves every algorithm. */
+  /** In clear: serves every algorithm. Not empty. */
   readonly password?: string;
   /** H(A1) in hexadecimal by algorithm, as `viaduct hash-password` makes them; taken before the password. */
   readonly ha1?: Partial<Readonly<Record<Algorithm, string>>>;
@@ -22,7 +22,7 @@ export interface UserSecrets {
 /** A user as a source found it. What is computed of the secrets is kept with it, so sources should keep it too. */
 export class FoundUser {
   readonly name: string;
-  readonly secrets: UserSecrets;
+  readonly #secrets: UserSecrets;
   readonly #ha1: (Uint8Array | undefined)[] = [];
   #realm: string | undefined;
 
@@ -33,7 +33,12 @@ export class FoundUser {
     this.name = name;
     const { aors } = secrets;
     // By one name each, as they are compared.
-    this.secrets = aors === undefined ? secrets : { ...secrets, aors: aors.map((aor) => aorOf(aor) ?? aor) };
+    this.#secrets = aors === undefined ? secrets : { ...secrets, aors: aors.map((aor) => aorOf(aor) ?? aor) };
+  }
+
+  /** No property of the object, so that whoever logs a user logs no password. */
+  get secrets(): UserSecrets {
+    return this.#secrets;
   }
 
   /** Whether {@link ha1} has what it gives at hand. */
@@ -73,6 +78,8 @@ export function secretsFault(secrets: UserSecrets): string | null {
   if (typeof secrets !== "object" || secrets === null) return "neither a password nor an object";
   const { password, ha1, realm, aors } = secrets;
   if (password !== undefined && typeof password !== "string") return "password is not a string";
+  // What a missing one becomes on its way here; it would let everybody in.
+  if (password === "") return "password is empty";
   if (realm !== undefined && typeof realm !== "string") return "realm is not a string";
   if (aors !== undefined && !(Array.isArray(aors) && aors.every((aor) => typeof aor === "string"))) {
     return "aors is not a list of strings";

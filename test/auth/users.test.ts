@@ -61,6 +61,20 @@ describe("users in memory", () => {
     expect(users.findHashed(hash("bob", REALM), "SHA-256", REALM)).toBeNull();
   });
 
+  test("show no secret to whoever logs them", () => {
+    const user = usersOf({ alice: { password: "s3cret" } }).find("alice", REALM);
+    const shown = [Bun.inspect({ user }), JSON.stringify({ user }), JSON.stringify({ ...user })];
+    for (const text of shown) {
+      expect(text).toContain("alice");
+      expect(text).not.toContain("s3cret");
+    }
+  });
+
+  test("without a password are nobody's way in: an empty one is none", async () => {
+    expect(() => readJsonUsers('{"alice": ""}')).toThrow('user "alice": password is empty');
+    await expect(admits(() => ({ password: "" }), "", "MD5")).rejects.toThrow('user "alice": password is empty');
+  });
+
   test("say which algorithms all of them serve", () => {
     const all = hashPassword("alice", REALM, "secret");
     const { MD5, "SHA-256": sha } = all;
@@ -85,6 +99,7 @@ describe("users in memory", () => {
     const wrong: [object, string][] = [
       [{}, "neither"],
       [{ password: 5 }, "password"],
+      [{ password: "" }, "password is empty"],
       [{ ha1: "x" }, "ha1"],
       [{ ha1: {} }, "neither"],
       [{ ha1: { MD5: "s3cret" } }, "MD5"],
