@@ -59,7 +59,7 @@ export class BindingPacker {
 
   /**
    * Adds octets to a section that may have some already, or follows those that have. A line end becomes a space: where a
-   * value is folded, and nowhere that it could make a line of its own later.
+   * value is folded, and nowhere that it could make a line of its own later; so does NUL, which not every store could keep.
    * @returns false when the run is full: nothing was added then
    */
   add(section: Section, bytes: Uint8Array, start: number, end: number): boolean {
@@ -68,7 +68,7 @@ export class BindingPacker {
     const { octets } = this;
     for (let i = start; i < end; i++) {
       const c = bytes[i]!;
-      octets[at++] = c === CR || c === LF ? SP : c;
+      octets[at++] = c < SP && (c === CR || c === LF || c === 0) ? SP : c;
     }
     this.#head[section]! += end - start;
     this.length = at;

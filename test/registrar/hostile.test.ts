@@ -120,3 +120,11 @@ test("nothing that is hostile is half done, crashes, or is told of as it should 
 function withoutGruus(contact: string): string {
   return contact.replace(/;pub-gruu="[^"]*";temp-gruu="[^"]*"$/, "");
 }
+
+test("NUL in a quoted string (RFC 3261 s25.1) is kept as a space: Redis would not have it back", async () => {
+  const store = new KeptStore();
+  using on = await Registering.open({ store });
+  const response = await on.bob.register({ contacts: ['"B\\\0ob" <sip:bob@192.0.2.1>'] });
+  expect(response.header("Contact")).toBe('"B\\ ob" <sip:bob@192.0.2.1>;expires=3600');
+  expect([...store.rows.values()].map(({ name }) => name)).toEqual(['"B\\ ob"']);
+});
