@@ -122,12 +122,12 @@ export class Location extends BindingTable {
 
   /**
    * Takes in a binding of the store or of another server, in the place of what is known of it.
-   * @returns its slot; -1 when it has expired, is older than what is known, or the ceiling is reached
+   * @returns its slot; -1 when it has expired, is older than what is known, cannot be kept, or the ceiling is reached
    */
   load(row: BindingRow): number {
-    const packer = packRow(this.#packer.begin(), row);
+    if (!packRow(this.#packer.begin(), row)) return -1;
     const aor = octetsOf(row.aor);
-    return this.loadPacked(aor, 0, aor.length, packer, row);
+    return this.loadPacked(aor, 0, aor.length, this.#packer, row);
   }
 
   /**
@@ -198,18 +198,21 @@ export class Location extends BindingTable {
   }
 }
 
-/** Packs a row as the REGISTER that it came of was packed. */
-function packRow(packer: BindingPacker, row: BindingRow): BindingPacker {
-  packer.text(Section.Name, row.name);
-  packer.text(Section.Uri, row.contact);
-  packer.text(Section.Params, row.params);
-  packer.text(Section.CallId, row.callId);
-  packer.text(Section.Path, row.path);
-  packer.text(Section.Received, row.received);
-  packer.text(Section.UserAgent, row.userAgent);
-  if (row.instance !== "") packer.instance(row.params.indexOf(row.instance), row.instance.length);
+/** Packs a row as the REGISTER that it came of was packed. @returns false for one that no REGISTER can have made */
+function packRow(packer: BindingPacker, row: BindingRow): boolean {
+  const { name, contact, params, instance, callId, path, received, userAgent } = row;
+  const isPacked =
+    packer.text(Section.Name, name) &&
+    packer.text(Section.Uri, contact) &&
+    packer.text(Section.Params, params) &&
+    packer.text(Section.CallId, callId) &&
+    packer.text(Section.Path, path) &&
+    packer.text(Section.Received, received) &&
+    packer.text(Section.UserAgent, userAgent);
+  const instanceAt = params.indexOf(instance);
+  if (instance !== "") packer.instance(instanceAt, instance.length);
   packer.end();
-  return packer;
+  return isPacked && instanceAt >= 0;
 }
 
 /** The octets of text that has one character an octet. */

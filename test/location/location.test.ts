@@ -91,6 +91,18 @@ describe("a binding", () => {
     expect(location.cseq(0)).toBe(2);
   });
 
+  test("that no REGISTER can have made is not loaded", () => {
+    const { location } = fresh();
+    for (const wrong of [
+      { params: `;a=${"x".repeat(9000)}` },
+      { userAgent: "x".repeat(9000) },
+      { instance: "<urn:x>" },
+    ]) {
+      expect(location.load(row(wrong))).toBe(-1);
+    }
+    expect([location.size, location.aors]).toEqual([0, 0]);
+  });
+
   test("beyond the ceiling is not taken", () => {
     const { location } = fresh(1);
     location.load(row());
