@@ -21,7 +21,7 @@ export interface Failures {
   count: number;
   /** When the count is over. */
   until: number;
-  /** When it is shut out no longer; 0 while it is not. */
+  /** When it is shut out no longer; 0 before it was. */
   lockedUntil: number;
   /** Requests refused meanwhile. */
   refused: number;
@@ -35,16 +35,19 @@ export interface TallyWatcher {
   ended(failures: Failures): void;
 }
 
-/** How many of the oldest entries a new one looks at: more than one, so that removal outruns insertion. */
-const SWEEP = 4;
+/** How many of the oldest counts a new one looks at: more than one, so that removal outruns insertion. */
+const SWEEP = 2;
 
 export class Tally {
   readonly #settings: TallySettings;
   readonly #watcher: TallyWatcher;
-  /** In the order of their first failure, but for those that are shut out. */
-  readonly #entries = new Map<string, Failures>();
-  /** Those shut out, in the order they will no longer be. */
-  readonly #locked: Failures[] = [];
+  /** Those that are counted, in the order of their first failure. */
+  readonly #counted = new Map<string, Failures>();
+  /**
+   * Those shut out, in the order that they will no longer be. Apart, so that no flood of failures of others lets one in: only
+   * as many that are shut out too.
+   */
+  readonly #locked = new Map<string, Failures>();
 
   constructor(settings: TallySettings, watcher: TallyWatcher) {
     this.#settings = settings;
@@ -53,22 +56,21 @@ export class Tally {
 
   /** Keys held. */
   get size(): number {
-    return this.#entries.size;
+    return this.#counted.size + this.#locked.size;
   }
 
   /** Ends what is over. To be called before {@link locked}, which then finds only what holds. */
   advance(now: number): void {
-    while (this.#locked.length > 0 && this.#locked[0]!.lockedUntil <= now) {
-      const failures = this.#locked.shift()!;
-      if (this.#entries.get(failures.key) === failures) this.#entries.delete(failures.key);
-      this.#watcher.ended(failures);
+    for (const failures of this.#locked.values()) {
+      if (failures.lockedUntil > now) return;
+      this.#unlock(failures);
     }
   }
 
   /** Milliseconds that a key is still shut out, 0 when it is not. Another request is counted as refused. */
   locked(key: string, now: number): number {
-    const failures = this.#entries.get(key);
-    if (failures === undefined || failures.lockedUntil <= now) return 0;
+    const failures = this.#locked.get(key);
+    if (failures === undefined) return 0;
     failures.refused++;
     return failures.lockedUntil - now;
   }
@@ -79,46 +81,51 @@ export class Tally {
    * @returns milliseconds that the answer is to be held back
    */
   fail(key: string, isShown: boolean, now: number): number {
-    const { slowAfter, firstDelay, longestDelay, refuseAfter, refuseFor } = this.#settings;
-    const failures = this.#entryOf(key, now);
+    const { slowAfter, firstDelay, longestDelay, refuseAfter } = this.#settings;
+    const failures = this.#locked.get(key) ?? this.#countOf(key, now);
     failures.count++;
     failures.isShown ||= isShown;
-    if (refuseAfter > 0 && failures.count >= refuseAfter && failures.lockedUntil === 0) {
-      failures.lockedUntil = now + refuseFor;
-      this.#locked.push(failures);
-      this.#watcher.began(failures);
-    }
+    if (refuseAfter > 0 && failures.count >= refuseAfter && failures.lockedUntil === 0) this.#lock(failures, now);
     const slowed = failures.count - slowAfter;
     return slowed <= 0 ? 0 : Math.min(firstDelay * 2 ** Math.min(slowed - 1, 30), longestDelay);
   }
 
-  /** Forgets the failures of a key. */
+  /** Forgets the failures of a key, unless it is shut out. */
   forget(key: string): void {
-    if (this.#entries.size > 0) this.#entries.delete(key);
+    if (this.#counted.size > 0) this.#counted.delete(key);
   }
 
-  #entryOf(key: string, now: number): Failures {
-    const known = this.#entries.get(key);
-    if (known !== undefined && (known.lockedUntil > 0 || now < known.until)) return known;
+  #lock(failures: Failures, now: number): void {
+    const { refuseFor, max } = this.#settings;
+    this.#counted.delete(failures.key);
+    if (this.#locked.size >= max) this.#unlock(this.#locked.values().next().value!);
+    failures.lockedUntil = now + refuseFor;
+    this.#locked.set(failures.key, failures);
+    this.#watcher.began(failures);
+  }
+
+  #unlock(failures: Failures): void {
+    this.#locked.delete(failures.key);
+    this.#watcher.ended(failures);
+  }
+
+  #countOf(key: string, now: number): Failures {
+    const known = this.#counted.get(key);
+    if (known !== undefined && now < known.until) return known;
     // Deleted first: a map leaves a key that is set again in its old place.
-    this.#entries.delete(key);
+    this.#counted.delete(key);
     this.#makeRoom(now);
-    const { window } = this.#settings;
-    const failures = { key, count: 0, until: now + window, lockedUntil: 0, refused: 0, isShown: false };
-    this.#entries.set(key, failures);
+    const failures = { key, count: 0, until: now + this.#settings.window, lockedUntil: 0, refused: 0, isShown: false };
+    this.#counted.set(key, failures);
     return failures;
   }
 
   #makeRoom(now: number): void {
-    const { max } = this.#settings;
     let looked = 0;
-    for (const [key, { until, lockedUntil }] of this.#entries) {
-      if (lockedUntil === 0 && (until <= now || this.#entries.size >= max)) this.#entries.delete(key);
-      if (++looked === SWEEP) break;
+    for (const [key, { until }] of this.#counted) {
+      if (until > now && this.#counted.size < this.#settings.max) return;
+      this.#counted.delete(key);
+      if (++looked === SWEEP) return;
     }
-    if (this.#entries.size < max) return;
-    // The oldest are all shut out.
-    const oldest = this.#entries.keys().next().value!;
-    this.#entries.delete(oldest);
   }
 }

@@ -216,6 +216,14 @@ describe("the tables", () => {
     expect(login("bob", "other").isAllowed).toBe(true);
   });
 
+  test("forget nobody who is shut out for a flood of others' failures", () => {
+    const { login } = server({ refuseUserAfter: 2, refuseAddressAfter: 0, max: 10 });
+    const all = ["alice", ...Array.from({ length: 5 }, stranger)];
+    for (const name of all) for (let i = 0; i < 2; i++) login(name, "guess");
+    for (let i = 0; i < 100; i++) login(stranger(), "guess");
+    for (const name of all) expect(denied(login(name, "secret")).status).toBe(403);
+  });
+
   test("stand it when all that they hold is shut out", () => {
     const { log, auth, pass, login } = server({ refuseUserAfter: 1, refuseAddressAfter: 0, refuseFor: 60, max: 5 });
     const all = Array.from({ length: 30 }, stranger);
