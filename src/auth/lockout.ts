@@ -46,6 +46,12 @@ export const DEFAULT_LOCKOUT: LockoutSettings = {
   max: 65_536,
 };
 
+/**
+ * Answers that are held back in the time that one is held at most; those beyond are given at once. Each is a request in
+ * memory and a timer, and whoever forges the addresses of datagrams could have any number of them.
+ */
+export const MOST_HELD = 10_000;
+
 /** Where what happens is told; a server's log is one. */
 export interface AuthLog {
   info(fields: object, message: string): void;
@@ -64,6 +70,10 @@ export class Lockout {
   readonly #exempt: AddressList;
   readonly #addresses: Tally;
   readonly #users: Tally;
+  readonly #longestDelay: number;
+  #held = 0;
+  /** When {@link #held} begins anew. */
+  #heldUntil = 0;
 
   /** @throws TypeError for an exempt address that is none, or a number that cannot be */
   constructor(settings: LockoutSettings, counters: LockoutCounters, log: AuthLog | undefined) {
@@ -72,6 +82,7 @@ export class Lockout {
         throw new TypeError(`${name} must be 0 or more`);
     }
     this.#exempt = new AddressList(settings.exempt);
+    this.#longestDelay = settings.longestDelay;
     const { slowAddressAfter, refuseAddressAfter, slowUserAfter, refuseUserAfter, refuseFor } = settings;
     this.#addresses = new Tally(tallySettings(settings, slowAddressAfter, refuseAddressAfter), {
       began({ key, count }) {
@@ -114,7 +125,18 @@ export class Lockout {
    */
   failed(address: string, name: string, isKnown: boolean, now: number): number {
     const byUser = this.#users.fail(name, isKnown, now);
-    return this.#exempt.has(address) ? byUser : Math.max(byUser, this.#addresses.fail(networkOf(address), true, now));
+    const byAddress = this.#exempt.has(address) ? 0 : this.#addresses.fail(networkOf(address), true, now);
+    return this.#hold(Math.max(byUser, byAddress), now);
+  }
+
+  /** @returns the delay, or 0 when too many answers are held back already */
+  #hold(delay: number, now: number): number {
+    if (delay === 0) return 0;
+    if (now >= this.#heldUntil) {
+      this.#held = 0;
+      this.#heldUntil = now + this.#longestDelay;
+    }
+    return this.#held++ < MOST_HELD ? delay : 0;
   }
 
   /** A login that went well: the user's failures are forgotten, those of the address are not. */

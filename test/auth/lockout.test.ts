@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { digest } from "../../src/auth/digest.ts";
-import type { LockoutSettings } from "../../src/auth/lockout.ts";
+import { type LockoutSettings, MOST_HELD } from "../../src/auth/lockout.ts";
 import { AddressList, networkOf } from "../../src/auth/network.ts";
 import { challengesOf, credentials, denied, linesOf, now, request } from "../support/digest-client.ts";
 
@@ -200,6 +200,21 @@ describe("the log", () => {
       ["warn", "2001:db8:0:0::/64", undefined],
       ["info", "2001:db8:0:0::/64", 3],
     ]);
+  });
+});
+
+describe("answers that are held back", () => {
+  test("are so many at once and no more, whoever fails: those beyond are given at once", () => {
+    const settings = { slowUserAfter: 0, refuseUserAfter: 0, refuseAddressAfter: 0, longestDelay: 2000 };
+    const { pass, login, auth } = server(settings);
+    const { nonce } = challengesOf(now(auth.check(request(), "203.0.113.1", "uas")))[0]! as { nonce: string };
+    const guess = request(credentials({ username: "alice", password: "guess", nonce }));
+    let held = 0;
+    for (let i = 0; i < MOST_HELD + 1000; i++) if (denied(auth.check(guess, "192.0.2.4", "uas")).delay > 0) held++;
+    expect(held).toBe(MOST_HELD);
+    expect(denied(login(stranger(), "guess")).delay).toBe(0);
+    pass(2);
+    expect(denied(login("alice", "guess")).delay).toBe(2000);
   });
 });
 
