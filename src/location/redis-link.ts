@@ -133,6 +133,6 @@ export function hostOf(url: string): string {
     const { host, pathname } = new URL(url);
     return host === "" ? pathname : host;
   } catch {
-    return url;
+    return url.slice(url.lastIndexOf("@") + 1);
   }
 }

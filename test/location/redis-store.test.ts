@@ -209,3 +209,17 @@ describe.skipIf(verdict !== "run")("Redis", () => {
     await expect(redisTool({ url: redis.url })).rejects.toThrow(StoreError);
   });
 });
+
+test("what is no URL of Redis is refused, and its password is in no message", async () => {
+  for (const url of [
+    "redis://me:hidden@no where",
+    "redis://me:hidden@127.0.0.1:99999",
+    "http://me:hidden@127.0.0.1:1",
+  ]) {
+    const store = redisStore({ url });
+    const error = await store.open({ location: newLocation().location, log: new StoreLines() }).catch((error) => error);
+    expect(error).toBeInstanceOf(StoreError);
+    expect(Bun.inspect(error)).not.toContain("hidden");
+    await store.close();
+  }
+});
