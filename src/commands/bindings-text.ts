@@ -55,11 +55,10 @@ export function tableText(
 ): string {
   const sorted = rows.toSorted((a, b) => compareTexts(a.aor, b.aor) || b.q - a.q || b.updated - a.updated);
   const head = ["ADDRESS", "CONTACT", "EXPIRES", "Q", "FROM", "USER AGENT"];
-  const cells = sorted.map(({ aor, contact, expires, q, received, userAgent }) =>
-    [aor, contact]
-      .map(wordsOf)
-      .concat(`in ${spanText(Math.max(0, expires - now))}`, String(q / 1000), received, wordsOf(userAgent)),
-  );
+  const cells = sorted.map(({ aor, contact, expires, q, received, userAgent }) => {
+    const left = `in ${spanText(Math.max(0, expires - now))}`;
+    return [aor, contact, left, String(q / 1000), received, userAgent].map(wordsOf);
+  });
   const lines = [head, ...cells].map((line) => line.map(cut));
   const widths = head.map((_, column) => lines.reduce((widest, line) => Math.max(widest, line[column]!.length), 0));
   return lines

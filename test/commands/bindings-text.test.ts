@@ -37,6 +37,12 @@ describe("the table", () => {
     ]);
   });
 
+  test("moves no cursor, whatever somebody has put into a store", () => {
+    const odd = "\x1b[2J\x9b";
+    const texts = { aor: `sip:${odd}@x`, contact: `sip:${odd}`, received: odd, userAgent: odd };
+    expect(tableText([bindingRow(texts, NOW)], { now: NOW })).not.toMatch(/(?!\n)\p{Cc}/u);
+  });
+
   test("goes on without the names of its columns", () => {
     const rows = Array.from({ length: 200_000 }, () => bindingRow({}, NOW));
     const lines = tableText(rows, { isFirst: false, now: NOW }).split("\n");
