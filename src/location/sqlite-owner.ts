@@ -5,6 +5,7 @@
  * process, however that ends, and a process number that comes up twice misleads nobody.
  */
 import { Database } from "bun:sqlite";
+import { realpathSync } from "node:fs";
 import { reasonOf } from "./sqlite-schema.ts";
 import { StoreError } from "./store.ts";
 
@@ -13,11 +14,12 @@ export class SqliteOwner {
 
   /**
    * Takes the file.
-   * @param file of the store
+   * @param file of the store, which is there
    * @throws StoreError when another server has it: names its process
    */
   constructor(file: string) {
-    const name = `${file}-owner`;
+    // However many links lead to it, it is one file.
+    const name = `${realpathSync(file)}-owner`;
     try {
       this.#db = new Database(name, { create: true });
     } catch (error) {

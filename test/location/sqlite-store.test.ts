@@ -1,6 +1,6 @@
 import { Database } from "bun:sqlite";
 import { afterEach, describe, expect, test } from "bun:test";
-import { mkdirSync, readFileSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import type { Location } from "../../src/location/location.ts";
 import { BindingFlag } from "../../src/location/row.ts";
 import { type SqliteStore, type SqliteStoreOptions, sqliteStore } from "../../src/location/sqlite-store.ts";
@@ -210,6 +210,14 @@ describe("a file", () => {
     expect(await refusal({ file })).toStartWith(`${file}: is in use by another server, process ${process.pid} since `);
     await store.close();
     await live({ file });
+  });
+
+  test("is one server's by whatever link it is reached", async () => {
+    using folder = temporaryFolder();
+    const [file, link] = [folder.file("bindings.db"), folder.file("link.db")];
+    await live({ file });
+    symlinkSync(file, link);
+    expect(await refusal({ file: link })).toStartWith(`${link}: is in use by another server`);
   });
 
   test("that is somebody else's, or of a later version, is refused and left alone", async () => {
