@@ -27,7 +27,7 @@ import { Gruus } from "./gruus.ts";
 import { flowOfReceived, KeepAlive } from "./keep-alive.ts";
 import { Registered } from "./registered.ts";
 import { notStored, Registration } from "./registration.ts";
-import { DEFAULT_REGISTRAR, type RegistrarOptions, type RegistrarSettings } from "./settings.ts";
+import { DEFAULT_REGISTRAR, MOST_BINDINGS, type RegistrarOptions, type RegistrarSettings } from "./settings.ts";
 import { isOwner } from "./whose.ts";
 
 /** What there is of bindings, and what was counted since the start. */
@@ -55,8 +55,6 @@ interface Rooms {
 
 /** Seconds that can be added to the time and still be kept in 32 bits, for some decades to come. */
 const LONGEST_EXPIRES = 2 ** 30;
-/** The timers of so many have numbers of their own. */
-const MOST_BINDINGS = 2 ** 24 - 1;
 
 /** The plugin, and what a program does with it. */
 export class Registrar implements Plugin, LocationWatcher, RegistrationSource {

@@ -17,7 +17,7 @@ export interface RegistrarSettings {
   defaultExpires: number;
   /** The most contacts of one address-of-record; a REGISTER for more gets 403. Default 10, at most 64. */
   maxContacts: number;
-  /** The most bindings in all; a REGISTER for more gets 503. Default 1,000,000. */
+  /** The most bindings in all; a REGISTER for more gets 503. Default 1,000,000, at most {@link MOST_BINDINGS}. */
   maxBindings: number;
   /** URIs for Service-Route (RFC 3608), the first hop first. Default none. */
   serviceRoute: readonly string[];
@@ -32,6 +32,9 @@ export interface RegistrarSettings {
   /** Seconds between two of them to one client. Default 25. */
   keepAliveInterval: number;
 }
+
+/** The timers of so many bindings have numbers of their own. */
+export const MOST_BINDINGS = 2 ** 24 - 1;
 
 export type KeepAliveKind = "off" | "crlf" | "options";
 

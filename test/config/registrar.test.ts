@@ -1,6 +1,7 @@
 /** Settings of registrations and of where they are kept. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { toRegistrarSettings } from "../../src/config/to-options.ts";
+import { registrar } from "../../src/registrar/registrar.ts";
 import { DEFAULT_REGISTRAR } from "../../src/registrar/settings.ts";
 import { settingsFolder } from "./settings-folder.ts";
 
@@ -61,6 +62,7 @@ describe("registrations", () => {
     [["--domains", "example.com:5060"], 'a HOST without a port, an IPv6 one in brackets, not "example.com:5060"'],
     [["--domains", "sip:example.com"], 'a HOST without a port, an IPv6 one in brackets, not "sip:example.com"'],
     [["--max-contacts", "65"], "a whole number from 1 to 64, not 65"],
+    [["--max-bindings", "16777216"], "a whole number from 1 to 16777215, not 16777216"],
     [
       ["--service-route", "proxy.example.com"],
       'a sip or sips URI, such as sip:proxy.example.com;lr, not "proxy.example.com"',
@@ -70,6 +72,12 @@ describe("registrations", () => {
   ])("%j is wrong", async (args, right) => {
     expect(await errorOf(args)).toBe(`${args[0]}: must be ${right}`);
   });
+});
+
+test("the most that the settings allow is what a registrar takes", async () => {
+  const args = ["--max-bindings", "16777215", "--max-contacts", "64", "--max-expires", "31536000"];
+  const settings = toRegistrarSettings(await settingsOf(args));
+  expect(() => registrar(settings)).not.toThrow();
 });
 
 describe("the store", () => {

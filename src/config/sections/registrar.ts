@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { Uri } from "../../message/uri.ts";
-import { DEFAULT_REGISTRAR } from "../../registrar/settings.ts";
+import { DEFAULT_REGISTRAR, MOST_BINDINGS } from "../../registrar/settings.ts";
 import { parseDomain } from "../address.ts";
 import { choice, count, DAY, headings, list, number, optionalNumber, seconds } from "../field.ts";
 
@@ -51,7 +51,7 @@ export const registrar = z
     "max-bindings": number({
       ...count,
       from: 1,
-      to: 100_000_000,
+      to: MOST_BINDINGS,
       default: DEFAULT_REGISTRAR.maxBindings,
       about: "The most contacts in all; a REGISTER for more gets 503",
     }),

@@ -65,7 +65,8 @@ export const store = z
       AWAY,
       "accept",
       "what",
-      "What becomes of REGISTERs while Redis is away: accept keeps them in memory until it is back, refuse answers 503",
+      "What becomes of REGISTERs while Redis is away: accept keeps them in memory until it is back, refuse answers 503, as " +
+        "does store-wait",
     ),
   })
   .register(headings, { heading: "Where registrations are kept" });
