@@ -13,6 +13,8 @@ export interface SharedCounters {
 export interface SharedParts {
   readonly location: Location;
   readonly changes: Changes;
+  /** Bindings that are gone, and which Redis is still to be told of, by {@link nameOf}. */
+  readonly removed: Map<string, GoneRow>;
   /** The name of this server. */
   readonly server: string;
   readonly counters: SharedCounters;
@@ -21,8 +23,8 @@ export interface SharedParts {
 export class Shared {
   readonly #parts: SharedParts;
   /** Bindings that are gone, by {@link nameOf}: those of late, and those before. What was said of them may come later. */
-  #gone = new Map<string, Version>();
-  #goneBefore = new Map<string, Version>();
+  #gone = new Map<string, GoneRow>();
+  #goneBefore = new Map<string, GoneRow>();
   /** Slots that were seen since {@link begin}. */
   #seen: Uint8Array | null = null;
 
@@ -51,9 +53,11 @@ export class Shared {
     const name = nameOf(gone);
     const before = this.#gone.get(name);
     if (before === undefined || compareVersions(gone, before) > 0) this.#gone.set(name, gone);
+    // While Redis is away nothing is forgotten.
+    if (this.#gone.size > this.#parts.location.ceiling) this.#gone.delete(this.#gone.keys().next().value!);
   }
 
-  /** Forgets what is long gone. To be called each minute or so. */
+  /** Forgets what is long gone. To be called each minute or so while there is Redis. */
   forget(): void {
     this.#goneBefore = this.#gone;
     this.#gone = new Map();
@@ -96,12 +100,15 @@ export class Shared {
   // ----
 
   #take({ row, server }: SharedRow): void {
-    const { location, changes, counters } = this.#parts;
+    const { location, changes, counters, removed } = this.#parts;
     const key = bindingKey(row);
     const name = nameOf({ aor: row.aor, key });
     const gone = this.#gone.get(name) ?? this.#goneBefore.get(name);
-    // It was said by one who had not heard.
-    if (gone !== undefined && compareVersions(row, gone) <= 0) return;
+    if (gone !== undefined && compareVersions(row, gone) <= 0) {
+      // It was said by one who had not heard; or Redis came back with what it had before.
+      if (this.#seen !== null) removed.set(name, gone);
+      return;
+    }
     const known = location.slotOf(row.aor, key);
     const order = known < 0 ? 1 : compareVersions(row, this.#versionOf(known));
     let slot = known;

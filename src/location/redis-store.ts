@@ -117,7 +117,7 @@ export class RedisStore implements BindingStore {
     const { counters } = this;
     const began = performance.now();
     const changes = new Changes(location.ceiling);
-    const shared = new Shared({ location, changes, server: this.#options.server, counters });
+    const shared = new Shared({ location, changes, removed: this.#removed, server: this.#options.server, counters });
     this.#opened = { ...host, changes, shared };
     let link: RedisLink | null = null;
     try {
@@ -172,7 +172,7 @@ export class RedisStore implements BindingStore {
 
   /** Brings what Redis has and what is known here together. */
   async #catchUp(link: RedisLink): Promise<void> {
-    const { changes, location, log, shared } = this.#room;
+    const { location, log, shared } = this.#room;
     const { prefix } = this.#options;
     const { written, learnt } = this.counters;
     for (const gone of this.#removed.values()) shared.remember(gone);
@@ -191,15 +191,15 @@ export class RedisStore implements BindingStore {
       const changed = { written: this.counters.written - written, learnt: this.counters.learnt - learnt, ended };
       log.info({ store: this.name, redis: this.#where, seconds, ...changed }, "Redis is back");
     }
-    if (changes.size > 0) this.#flushIn(0);
+    if (this.#isPending) this.#flushIn(0);
     await tellSeen(link, prefix, this.#origin, location.now);
   }
 
   /** Shows Redis and the others that we are here. */
   #onBeat(): void {
-    if (++this.#beats % FORGET_BEATS === 0) this.#room.shared.forget();
     const link = this.#link;
     if (link === null) return;
+    if (++this.#beats % FORGET_BEATS === 0) this.#room.shared.forget();
     const { patience, prefix } = this.#options;
     // Subscriptions can fall silent while commands are answered.
     if (performance.now() - this.#echoed > patience + BEAT_MS) {

@@ -95,6 +95,27 @@ describe.skipIf(verdict !== "run")("while Redis is away", () => {
     await expectSame(lives, redis.url, life);
   });
 
+  test("what was ended since it saved stays ended, in Redis too", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    const a = await lives.begin({ url: redis.url, server: "a" });
+    const b = await lives.begin({ url: redis.url, server: "b" });
+    for (let i = 0; i < 10; i++) register(a.location, { aor: user(i) });
+    await a.store.settled();
+    await until("b to know them", () => b.location.size === 10);
+    await redis.ask("SAVE");
+    a.location.remove(slotOf(a, 1), "unregistered");
+    b.location.remove(slotOf(b, 2), "unregistered");
+    await Promise.all([a.store.settled(), b.store.settled()]);
+    await redis.kill();
+    await away(a, b);
+    a.location.remove(slotOf(a, 3), "unregistered");
+    await redis.start();
+    await back(a, b);
+    await expectSame(lives, redis.url, a, b);
+    expect(a.location.size).toBe(7);
+  });
+
   test("news that fall silent are missed, though commands are answered", async () => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();
