@@ -63,6 +63,7 @@ const FAULTS: readonly Answer[] = [
 ];
 /** A minimum may not turn away who asks for as much as this (s10.3). */
 const HOUR = 3600;
+const LOST_OR_ELSEWHERE = BindingFlag.FlowLost | BindingFlag.Elsewhere;
 const OUTBOUND = ascii("outbound");
 const GRUU = ascii("gruu");
 
@@ -230,7 +231,8 @@ export class Registration {
   }
 
   /**
-   * Bindings whose flow went with an earlier life of the server lead nowhere any more: they go where their place is wanted.
+   * Bindings whose flow went with an earlier life of this server lead nowhere any more: they go where their place is wanted.
+   * Those of another server have their flow there.
    * @returns how many there were
    */
   #dropLost(aor: number): number {
@@ -238,7 +240,8 @@ export class Registration {
     let count = 0;
     for (let slot = aor < 0 ? -1 : location.first(aor); slot >= 0; ) {
       const next = location.next(slot);
-      if (location.flags(slot) & BindingFlag.FlowLost && !this.#contacts.isMatched(slot)) {
+      const isLost = (location.flags(slot) & LOST_OR_ELSEWHERE) === BindingFlag.FlowLost;
+      if (isLost && !this.#contacts.isMatched(slot)) {
         location.remove(slot, "deactivated");
         count++;
       }

@@ -266,11 +266,10 @@ describe("beside another server on the same store", () => {
   });
 });
 
-test("bindings whose flow went with an earlier life give way where their place is wanted", async () => {
-  const before = new KeptStore();
-  const lost = (n: number) => ({
+describe("bindings whose flow is gone", () => {
+  const flow = (n: number, flags: number): BindingRow => ({
     id: n,
-    aor: "sip:bob@example.com",
+    aor: BOB,
     name: "",
     contact: `sip:bob@${n}.invalid;transport=ws`,
     params: "",
@@ -284,11 +283,25 @@ test("bindings whose flow went with an earlier life give way where their place i
     path: "",
     received: "ws:127.0.0.1:9",
     userAgent: "",
-    flags: BindingFlag.FlowOnly | BindingFlag.FlowLost,
+    flags: BindingFlag.FlowOnly | BindingFlag.FlowLost | flags,
   });
-  for (const n of [1, 2]) before.rows.set(`row ${n}`, lost(n));
-  using on = await Registering.open({ store: new KeptStore({ before }), maxContacts: 2 });
-  expect([on.phones.stats.bindings, on.contacts()]).toEqual([2, []]);
-  expect((await on.bob.register({ contacts: ["<sip:bob@192.0.2.4>"] })).status).toBe(200);
-  expect([on.phones.stats.bindings, on.contacts()]).toEqual([1, ["sip:bob@192.0.2.4"]]);
+
+  async function beside(flags: number): Promise<Registering> {
+    const before = new KeptStore();
+    for (const n of [1, 2]) before.rows.set(`row ${n}`, flow(n, flags));
+    return Registering.open({ store: new KeptStore({ before }), maxContacts: 2 });
+  }
+
+  test("with an earlier life give way where their place is wanted", async () => {
+    using on = await beside(0);
+    expect([on.phones.stats.bindings, on.contacts()]).toEqual([2, []]);
+    expect((await on.bob.register({ contacts: ["<sip:bob@192.0.2.4>"] })).status).toBe(200);
+    expect([on.phones.stats.bindings, on.contacts()]).toEqual([1, ["sip:bob@192.0.2.4"]]);
+  });
+
+  test("since another server has it stay", async () => {
+    using on = await beside(BindingFlag.Elsewhere);
+    expect((await on.bob.register({ contacts: ["<sip:bob@192.0.2.4>"] })).status).toBe(403);
+    expect([on.phones.stats.bindings, on.contacts()]).toEqual([2, []]);
+  });
 });
