@@ -13,17 +13,3 @@ export interface SecretSource {
 export function drawSecret(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(SECRET_OCTETS));
 }
-
-/** Secrets for as long as the process lives: for bindings that no store keeps. */
-export class MemorySecrets implements SecretSource {
-  readonly #secrets = new Map<string, Uint8Array>();
-
-  secret(name: string): Promise<Uint8Array> {
-    let secret = this.#secrets.get(name);
-    if (secret === undefined) {
-      secret = drawSecret();
-      this.#secrets.set(name, secret);
-    }
-    return Promise.resolve(secret);
-  }
-}

@@ -6,10 +6,12 @@
  *     const [best] = phones.lookup("sip:bob@example.com");
  */
 import type { Digest, FoundUser, Verdict } from "../auth/digest.ts";
+import { isPromise } from "../auth/users.ts";
 import type { RegisteredContact, RegistrationSource } from "../events/reg.ts";
 import { type BoundEvent, Location, type LocationWatcher, type UnboundEvent } from "../location/location.ts";
 import { Section } from "../location/packed.ts";
 import { BindingFlag } from "../location/row.ts";
+import { drawSecret } from "../location/secrets.ts";
 import type { BindingStore } from "../location/store.ts";
 import { aorOf } from "../message/aor.ts";
 import { Uri } from "../message/uri.ts";
@@ -112,7 +114,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     });
     const flows = new Flows(location.records);
     if (this.#store !== null) await this.#store.open({ location, log: host.log });
-    const secret = (await this.#store?.secret("gruu")) ?? crypto.getRandomValues(new Uint8Array(32));
+    const secret = (await this.#store?.secret("gruu")) ?? drawSecret();
     const gruus = new Gruus(location, secret);
     location.store = this.#store;
     location.watcher = this;
@@ -144,7 +146,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     const { message, channel, address, port } = arrival;
     this.#counters.requests++;
     const verdict = this.#auth?.check(message, address, "uas");
-    if (verdict instanceof Promise || (verdict !== undefined && !verdict.isAllowed && verdict.delay > 0)) {
+    if (isPromise(verdict) || (verdict !== undefined && !verdict.isAllowed && verdict.delay > 0)) {
       this.#judged(arrival.open(), verdict);
       return;
     }
@@ -286,7 +288,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
 
   /** What follows from a verdict that comes later, or is told later. */
   #judged(request: IncomingRequest, verdict: Verdict | Promise<Verdict> | undefined): void | Promise<void> {
-    if (verdict instanceof Promise) {
+    if (isPromise(verdict)) {
       return verdict.then(
         (found) => this.#judged(request, found),
         (err) => {
@@ -295,14 +297,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
         },
       );
     }
-    if (verdict !== undefined && !verdict.isAllowed) {
-      const { status, reason, delay } = verdict;
-      // A verdict is good until the next one.
-      const refusal = { status, reason, headers: verdict.headers?.slice() };
-      if (delay > 0) this.#room.host.alarms.set(delay, () => void request.replyLines(refusal));
-      else request.replyLines(refusal);
-      return;
-    }
+    if (verdict !== undefined && !verdict.isAllowed) return void request.replyLines(verdict, verdict.delay);
     const { message, channel, address, port } = request;
     const user = verdict?.user ?? null;
     const answer = this.#room.registration.take(message, channel, address, port, user, verdict?.headers ?? null);

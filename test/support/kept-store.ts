@@ -1,7 +1,7 @@
 /** A store for tests that keeps bindings in a Map, is told what to do by the test, and remembers what it was told. */
 import type { Location } from "../../src/location/location.ts";
 import { type BindingRow, bindingKey } from "../../src/location/row.ts";
-import { MemorySecrets } from "../../src/location/secrets.ts";
+import { drawSecret } from "../../src/location/secrets.ts";
 import type { BindingStore, StoreCounters, StoreHost } from "../../src/location/store.ts";
 
 export class KeptStore implements BindingStore {
@@ -17,13 +17,13 @@ export class KeptStore implements BindingStore {
   /** Those who wait until all is written; resolve or reject them. */
   readonly waiting: PromiseWithResolvers<void>[] = [];
   isClosed = false;
-  readonly #secrets: MemorySecrets;
+  readonly #secrets: Map<string, Uint8Array>;
   #location!: Location;
 
   /** @param before the store of a life before: its rows and secrets are this one's */
   constructor({ isAwaited = false, before = null as KeptStore | null } = {}) {
     this.isAwaited = isAwaited;
-    this.#secrets = before === null ? new MemorySecrets() : before.#secrets;
+    this.#secrets = before?.#secrets ?? new Map();
     for (const [key, row] of before?.rows ?? []) this.rows.set(key, row);
   }
 
@@ -37,8 +37,10 @@ export class KeptStore implements BindingStore {
     for (const row of this.rows.values()) location.load(row);
   }
 
-  secret(name: string): Promise<Uint8Array> {
-    return this.#secrets.secret(name);
+  async secret(name: string): Promise<Uint8Array> {
+    const secret = this.#secrets.get(name) ?? drawSecret();
+    this.#secrets.set(name, secret);
+    return secret;
   }
 
   put(slot: number): void {
