@@ -23,7 +23,7 @@ export class KeptStore implements BindingStore {
   /** @param before the store of a life before: its rows and secrets are this one's */
   constructor({ isAwaited = false, before = null as KeptStore | null } = {}) {
     this.isAwaited = isAwaited;
-    this.#secrets = before?.#secrets ?? new Map();
+    this.#secrets = before === null ? new Map() : before.#secrets;
     for (const [key, row] of before?.rows ?? []) this.rows.set(key, row);
   }
 
