@@ -49,7 +49,7 @@ export interface DigestOptions {
    */
   readonly acceptUri?: (uri: string, message: Message) => boolean;
   readonly log?: AuthLog;
-  /** Milliseconds since 1970. Default the system's. */
+  /** Milliseconds since 1970, never fewer than before. Default the system's, which may be set back: it is then not followed. */
   readonly now?: () => number;
   /** Default the system's cryptographic source. */
   readonly random?: RandomFill;

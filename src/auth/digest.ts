@@ -10,6 +10,7 @@ import { Header } from "../message/header.ts";
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
 import { systemRandom } from "../message/token-source.ts";
+import { steadyTime } from "../time/clock.ts";
 import { algorithmNumber, HASH_NAMES, HASH_SIZES, hashOf, isSession, MD5 } from "./algorithm.ts";
 import type { Role } from "./challenge.ts";
 import { Credentials, Found, Param } from "./credentials.ts";
@@ -110,7 +111,7 @@ export class Digest {
     this.#realmOctets = ascii(realm);
     this.#users = sourceOf(options.users);
     this.#offer = new Offer(options, this.#users);
-    this.#now = options.now ?? Date.now;
+    this.#now = options.now ?? steadyTime();
     this.#lifetime = nonceLifetime * 1000;
     this.#nonces = new NonceMaker(realm, secret, random);
     this.#counts = new NonceCounts(maxNonces, this.#lifetime, this.#now());

@@ -6,6 +6,7 @@
  * should be written beside and renamed into place, so that none is ever read half-written.
  */
 import { readFileSync, statSync } from "node:fs";
+import { systemClock } from "../time/clock.ts";
 import type { Algorithm } from "./algorithm.ts";
 import type { AuthLog } from "./lockout.ts";
 import { type FoundUser, type UserSource, UserTable } from "./users.ts";
@@ -21,7 +22,7 @@ export interface FileUsersOptions {
   /** Default `json` for a name that ends so, else `htdigest`. */
   readonly format?: "json" | "htdigest";
   readonly log?: AuthLog;
-  /** Milliseconds of any clock. Default the system's. */
+  /** Milliseconds of any clock that is not set back. Default the process's own. */
   readonly now?: () => number;
 }
 
@@ -40,7 +41,7 @@ export class FileUsers implements UserSource {
   #lookAt: number;
   #generation = 0;
 
-  constructor({ path, format, log, now = Date.now }: FileUsersOptions) {
+  constructor({ path, format, log, now = systemClock.now }: FileUsersOptions) {
     this.#path = path;
     this.#isJson = (format ?? (path.toLowerCase().endsWith(".json") ? "json" : "htdigest")) === "json";
     this.#log = log;

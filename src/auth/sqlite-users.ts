@@ -13,6 +13,7 @@
  * Table and columns may have other names, and but for the user's name be missing.
  */
 import { Database, type Statement } from "bun:sqlite";
+import { systemClock } from "../time/clock.ts";
 import { ALGORITHMS, type Algorithm } from "./algorithm.ts";
 import { FoundUser, type UserSecrets, type UserSource } from "./users.ts";
 
@@ -55,7 +56,7 @@ export interface SqliteUsersOptions {
    * at the start.
    */
   readonly algorithms?: readonly Algorithm[];
-  /** Milliseconds of any clock. Default the system's. */
+  /** Milliseconds of any clock that is not set back. Default the process's own. */
   readonly now?: () => number;
 }
 
@@ -92,7 +93,7 @@ export class SqliteUsers implements UserSource {
   #realm = "";
   #generation = 0;
 
-  constructor({ path, table = "users", columns, algorithms, now = Date.now }: SqliteUsersOptions) {
+  constructor({ path, table = "users", columns, algorithms, now = systemClock.now }: SqliteUsersOptions) {
     const names = { ...DEFAULT_COLUMNS, ...columns };
     this.#now = now;
     this.#hasRealm = names.realm !== null;

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, setSystemTime, test } from "bun:test";
 import { digest } from "../../src/auth/digest.ts";
 import type { DigestOptions, Verdict } from "../../src/auth/digest-options.ts";
 import { Scanner } from "../../src/message/scanner.ts";
@@ -116,6 +116,20 @@ describe("a nonce", () => {
     expect(outcome(before.check(credentials(mine)))).toBe("allowed");
     const after = server({ nonceSecret, now: () => START + 1000 });
     expect(outcome(after.check(credentials(mine)))).toBe("stale");
+  });
+});
+
+describe("a clock of the system that is set back", () => {
+  afterEach(() => void setSystemTime());
+
+  test("shuts nobody out, and lets nothing through twice", () => {
+    const { check, login } = server({ now: undefined });
+    const before = login();
+    expect(outcome(check(credentials(before)))).toBe("allowed");
+    setSystemTime(new Date(Date.now() - 3_600_000));
+    expect(outcome(check(credentials(login())))).toBe("allowed");
+    expect(outcome(check(credentials({ ...before, nc: 2 })))).toBe("allowed");
+    expect(outcome(check(credentials({ ...before, nc: 2 })))).toBe("stale");
   });
 });
 
