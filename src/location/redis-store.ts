@@ -1,6 +1,7 @@
 /** Bindings in Redis, which several servers share: each has all of them in its memory, and tells the others of changes. */
 import { hostname } from "node:os";
 import { Changes } from "./changes.ts";
+import { Flushing } from "./flushing.ts";
 import { hostOf, isReply, RedisLink } from "./redis-link.ts";
 import { channelOf, type GoneRow, isFrom, writeNews } from "./redis-rows.ts";
 import { nameOf, Shared } from "./redis-shared.ts";
@@ -71,6 +72,7 @@ export class RedisStore implements BindingStore {
   /** By what this life of the server knows its own news. */
   readonly #origin = crypto.randomUUID();
   readonly #waiting = new Waiting();
+  readonly #flushing = new Flushing(() => this.#flush());
   /** By {@link nameOf}. */
   readonly #removed = new Map<string, GoneRow>();
   #opened: Opened | null = null;
@@ -83,12 +85,10 @@ export class RedisStore implements BindingStore {
   /** Whether one of them is. */
   #isFlying = false;
   #isRefused = false;
-  #timer: Timer | null = null;
   #beat: Timer | null = null;
   #beats = 0;
   /** When news of our own came back last. */
   #echoed = 0;
-  #isSoon = false;
   #isClosed = false;
   /** When the first change came that is not on its way yet; 0 when there is none. */
   #since = 0;
@@ -191,7 +191,7 @@ export class RedisStore implements BindingStore {
       const changed = { written: this.counters.written - written, learnt: this.counters.learnt - learnt, ended };
       log.info({ store: this.name, redis: this.#where, seconds, ...changed }, "Redis is back");
     }
-    if (this.#isPending) this.#flushIn(0);
+    if (this.#isPending) this.#flushing.after(0);
     await tellSeen(link, prefix, this.#origin, location.now);
   }
 
@@ -251,7 +251,7 @@ export class RedisStore implements BindingStore {
       if (!this.#isFlying) return Promise.resolve();
       return this.#waiting.until(this.#slices, this.#room.changes.queued);
     }
-    this.#flushSoon();
+    this.#flushing.soon();
     const more = Math.max(1, Math.ceil(this.#removed.size / SLICE));
     return this.#waiting.until(this.#slices + more, this.#room.changes.queued);
   }
@@ -264,24 +264,7 @@ export class RedisStore implements BindingStore {
   #changed(): void {
     if (this.#since !== 0) return;
     this.#since = performance.now();
-    this.#flushIn(this.#options.window);
-  }
-
-  #flushIn(ms: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      this.#flush();
-    }, ms).unref();
-  }
-
-  /** At the end of the turn: what all of it brings goes together. */
-  #flushSoon(): void {
-    if (this.#isSoon) return;
-    this.#isSoon = true;
-    setImmediate(() => {
-      this.#isSoon = false;
-      this.#flush();
-    });
+    this.#flushing.after(this.#options.window);
   }
 
   #flush(): void {
@@ -341,7 +324,7 @@ export class RedisStore implements BindingStore {
     }
     this.#isRefused = true;
     this.#fail("Redis takes no changes", "Redis takes no changes", error.message);
-    this.#flushIn(REFUSED_MS);
+    this.#flushing.after(REFUSED_MS);
   }
 
   #fail(trouble: string, message: string, reason: string): void {
@@ -384,7 +367,7 @@ export class RedisStore implements BindingStore {
       link.end("closed");
     }
     if (this.#beat !== null) clearInterval(this.#beat);
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#flushing.stop();
     const lost = this.#room.changes.size + this.#removed.size;
     const fields = { store: this.name, redis: this.#where, lost };
     if (lost > 0) this.#opened.log.error(fields, "changes of bindings were not stored");

@@ -1,6 +1,7 @@
 /** Bindings in a file: what is kept of them when the server, or the machine, ends. */
 import { resolve } from "node:path";
 import { Changes } from "./changes.ts";
+import { Flushing } from "./flushing.ts";
 import type { Location } from "./location.ts";
 import { BindingFlag } from "./row.ts";
 import { drawSecret } from "./secrets.ts";
@@ -72,6 +73,7 @@ export class SqliteStore implements BindingStore {
   readonly #sync: SyncMode;
   readonly #packer = new BatchPacker();
   readonly #waiting = new Waiting();
+  readonly #flushing = new Flushing(() => this.#flush());
   /** Secrets that are not written yet. */
   readonly #drawn = new Map<string, { octets: Uint8Array; resolvers: PromiseWithResolvers<Uint8Array> }>();
   #opened: Opened | null = null;
@@ -81,8 +83,6 @@ export class SqliteStore implements BindingStore {
   /** Batches that were sent on their way. */
   #batches = 0;
   #spare: Batch | null = null;
-  #timer: Timer | null = null;
-  #isSoon = false;
   /** When the first change came that is not on its way yet; 0 when there is none. */
   #since = 0;
   #trouble: string | null = null;
@@ -182,7 +182,7 @@ export class SqliteStore implements BindingStore {
     if (this.#trouble !== null) return Promise.reject(new StoreError(this.#trouble));
     const isPending = this.#isPending;
     if (!isPending && this.#flight === null) return Promise.resolve();
-    if (isPending && this.#flight === null) this.#flushSoon();
+    if (isPending && this.#flight === null) this.#flushing.soon();
     return this.#waiting.until(isPending ? this.#batches + 1 : this.#batches, this.#room.changes.queued);
   }
 
@@ -199,24 +199,7 @@ export class SqliteStore implements BindingStore {
   #changed(): void {
     if (this.#since !== 0) return;
     this.#since = performance.now();
-    if (this.#flight === null) this.#flushIn(this.#window);
-  }
-
-  #flushIn(ms: number): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = null;
-      this.#flush();
-    }, ms).unref();
-  }
-
-  /** At the end of the turn: what all of it brings goes together. */
-  #flushSoon(): void {
-    if (this.#isSoon) return;
-    this.#isSoon = true;
-    setImmediate(() => {
-      this.#isSoon = false;
-      this.#flush();
-    });
+    if (this.#flight === null) this.#flushing.after(this.#window);
   }
 
   /** Sends a batch on its way, unless one is. */
@@ -279,7 +262,7 @@ export class SqliteStore implements BindingStore {
     if (this.#trouble !== null) this.#recover(now);
     this.#waiting.written(this.#batches, upTo);
     if (!this.#isPending) return;
-    if (this.#waiting.isEmpty) this.#flushIn(Math.max(0, this.#since + this.#window - now));
+    if (this.#waiting.isEmpty) this.#flushing.after(Math.max(0, this.#since + this.#window - now));
     else this.#flush();
   }
 
@@ -356,7 +339,7 @@ export class SqliteStore implements BindingStore {
     const isWritten = await within(FOLD_MS, this.#closing.promise);
     this.#worker = null;
     worker?.terminate();
-    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#flushing.stop();
     if (this.#flight !== null) clearTimeout(this.#flight.late);
     const { changes, log, owner } = this.#opened;
     const lost = changes.size + this.#removed.length + (isWritten === true ? 0 : (this.#flight?.count ?? 0));
