@@ -105,8 +105,8 @@ export class Shared {
     const name = nameOf({ aor: row.aor, key });
     const gone = this.#gone.get(name) ?? this.#goneBefore.get(name);
     if (gone !== undefined && compareVersions(row, gone) <= 0) {
-      // It was said by one who had not heard; or Redis came back with what it had before.
-      if (this.#seen !== null) removed.set(name, gone);
+      // It was said by one who had not heard, or Redis has come back with what it had before: all are told again.
+      removed.set(name, gone);
       return;
     }
     const known = location.slotOf(row.aor, key);

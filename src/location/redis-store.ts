@@ -215,7 +215,7 @@ export class RedisStore implements BindingStore {
     else {
       this.#room.shared.hear(news);
       // Of some we know better.
-      if (this.#room.changes.size > 0) this.#changed();
+      if (this.#isPending) this.#changed();
     }
   }
 

@@ -1,6 +1,7 @@
 /** Redis is away, and comes back. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { readRow, writeNews, writeRow } from "../../src/location/redis-rows.ts";
 import { StoreError } from "../../src/location/store.ts";
 import { register, rowsOf } from "../support/bindings.ts";
 import { RedisServer, redisPath } from "../support/redis.ts";
@@ -114,6 +115,25 @@ describe.skipIf(verdict !== "run")("while Redis is away", () => {
     await back(a, b);
     await expectSame(lives, redis.url, a, b);
     expect(a.location.size).toBe(7);
+  });
+
+  test("what was ended stays ended though it lost word of that, and a server that had not heard says otherwise", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    const a = await lives.begin({ url: redis.url, server: "a" });
+    const slot = register(a.location, { aor: user(1) });
+    const json = writeRow(a.location.row(slot), "b");
+    await a.store.settled();
+    const [key] = await redis.keys();
+    const before = String(await redis.ask("GET", key!));
+    a.location.remove(slot, "unregistered");
+    await a.store.settled();
+    await redis.ask("FLUSHALL");
+    await redis.ask("SET", key!, before);
+    await redis.ask("PUBLISH", "viaduct:news", writeNews("b", [json], []));
+    await until("a to say so", async () => readRow(String(await redis.ask("GET", key!))) === null);
+    expect(a.location.size).toBe(0);
+    await expectSame(lives, redis.url, a);
   });
 
   test("news that fall silent are missed, though commands are answered", async () => {
