@@ -44,6 +44,16 @@ export class DigestInput {
     unquote(from, start, end, (octet) => this.#arena.octet(octet));
   }
 
+  /** How many octets were put since {@link begin}. */
+  get length(): number {
+    return this.#arena.at;
+  }
+
+  /** Forgets what was put behind so many octets. */
+  cut(length: number): void {
+    this.#arena.at = length;
+  }
+
   colon(): void {
     this.#arena.octet(COLON);
   }

@@ -364,7 +364,7 @@ export class Digest {
     if (!this.#withInfo) return { isAllowed: true, user, name: user.name, headers: null };
     const isEnding = now - nonceTime(this.#words) > this.#lifetime * RENEW_AFTER;
     const next = isEnding || this.#protection === Protection.None ? this.#nonces : undefined;
-    const headers = this.#info(ha1, role, next, now, NO_BODY);
+    const headers = this.#info(role, next, now, NO_BODY);
     if (this.#protection !== Protection.AuthInt) return { isAllowed: true, user, name: user.name, headers };
     const kept = message.keep();
     const algorithm = this.#algorithm;
@@ -372,16 +372,17 @@ export class Digest {
       this.#select(kept, HEADERS[role]);
       this.#algorithm = algorithm;
       this.#protection = Protection.AuthInt;
-      return this.#info(ha1, role, next, now, body);
+      this.#computer.isRight(kept, this.#credentials, hashOf(algorithm), ha1, Protection.AuthInt);
+      return this.#info(role, next, now, body);
     };
     return { isAllowed: true, user, name: user.name, headers, headersFor };
   }
 
-  #info(ha1: Uint8Array, role: Role, next: NonceMaker | undefined, now: number, body: Uint8Array): Uint8Array | null {
+  #info(role: Role, next: NonceMaker | undefined, now: number, body: Uint8Array): Uint8Array | null {
     const credentials = this.#credentials;
     const hash = hashOf(this.#algorithm);
     const protection = this.#protection;
-    this.#computer.proof(credentials, hash, ha1, protection, body);
+    this.#computer.proof(credentials, hash, protection, body);
     return writeInfo({ role, credentials, protection, hash, proof: this.#computer.raw, next, now });
   }
 

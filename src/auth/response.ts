@@ -28,11 +28,14 @@ interface KnownA2 {
 
 export class ResponseComputer {
   readonly #input = new DigestInput();
+  readonly #a2 = new DigestInput();
   /** By the number of the hash; those of proofs, which have no method, behind. */
   readonly #known: KnownA2[] = Array.from({ length: HASH_SIZES.length * 2 }, () => ({
     text: NOTHING,
     hex: NOTHING,
   }));
+  /** How much of the input stands before H(A2): the same for a response and the proof that answers it. */
+  #shared = 0;
 
   /** What the last computation gave, in octets. */
   get raw(): Uint8Array {
@@ -46,76 +49,92 @@ export class ResponseComputer {
    */
   isRight(message: Message, credentials: Credentials, hash: number, ha1: Uint8Array, protection: Protection): boolean {
     const { bytes, table } = message;
-    if (protection === Protection.AuthInt) this.#input.hashOther(hash, message.body);
-    this.#begin(credentials, table[METHOD_END]! - table[METHOD_START]!);
-    this.#input.copy(bytes, table[METHOD_START]!, table[METHOD_END]!);
-    this.#finish(credentials, hash, ha1, protection, this.#known[hash]!);
+    const a2 = this.#a2;
+    if (protection === Protection.AuthInt) a2.hashOther(hash, message.body);
+    a2.begin(roomFor(credentials) + table[METHOD_END]! - table[METHOD_START]!);
+    a2.copy(bytes, table[METHOD_START]!, table[METHOD_END]!);
+    const ha2 = this.#ha2(credentials, hash, protection, this.#known[hash]!);
+    this.#share(credentials, ha1, protection);
+    this.#input.put(ha2);
+    this.#input.hash(hash);
     const start = credentials.start(Param.Response);
     return equalsHex(this.raw, HASH_SIZES[hash]!, bytes, start, credentials.end(Param.Response));
   }
 
-  /** Computes `rspauth` into {@link raw}. @param body that of the response; only `auth-int` covers it */
-  proof(credentials: Credentials, hash: number, ha1: Uint8Array, protection: Protection, body: Uint8Array): void {
-    if (protection === Protection.AuthInt) this.#input.hashOther(hash, body);
-    this.#begin(credentials, 0);
-    this.#finish(credentials, hash, ha1, protection, this.#known[HASH_SIZES.length + hash]!);
+  /**
+   * Computes `rspauth` into {@link raw}, for the credentials that {@link isRight} has looked at last.
+   * @param body that of the response; only `auth-int` covers it
+   */
+  proof(credentials: Credentials, hash: number, protection: Protection, body: Uint8Array): void {
+    if (protection === Protection.AuthInt) this.#a2.hashOther(hash, body);
+    this.#a2.begin(roomFor(credentials));
+    const ha2 = this.#ha2(credentials, hash, protection, this.#known[HASH_SIZES.length + hash]!);
+    this.#input.cut(this.#shared);
+    this.#input.put(ha2);
+    this.#input.hash(hash);
   }
 
   /** H(A1) of a `-sess` algorithm, in hexadecimal digits (RFC 7616 s3.4.2). */
   sessionKey(credentials: Credentials, hash: number, ha1: Uint8Array): Uint8Array {
-    this.#begin(credentials, 0);
-    this.#input.put(ha1);
-    this.#input.colon();
-    this.#put(credentials, Param.Nonce);
-    this.#input.colon();
-    this.#put(credentials, Param.Cnonce);
-    this.#input.hash(hash);
+    const input = this.#input;
+    input.begin(roomFor(credentials));
+    input.put(ha1);
+    input.colon();
+    put(input, credentials, Param.Nonce);
+    input.colon();
+    put(input, credentials, Param.Cnonce);
+    input.hash(hash);
     return toHex(this.raw, HASH_SIZES[hash]!);
   }
 
-  #begin(credentials: Credentials, more: number): void {
-    let room = ROOM + more;
-    room += credentials.end(Param.Uri) - credentials.start(Param.Uri);
-    room += credentials.end(Param.Nonce) - credentials.start(Param.Nonce);
-    room += credentials.end(Param.Cnonce) - credentials.start(Param.Cnonce);
-    this.#input.begin(room);
+  /** H(A2) in hexadecimal digits: the method has been put, the body hashed. */
+  #ha2(credentials: Credentials, hash: number, protection: Protection, known: KnownA2): Uint8Array {
+    const a2 = this.#a2;
+    a2.colon();
+    put(a2, credentials, Param.Uri);
+    if (protection === Protection.AuthInt) {
+      a2.colon();
+      a2.hex(hash);
+    }
+    if (!a2.holds(known.text)) {
+      known.text = a2.octets();
+      a2.hash(hash);
+      known.hex = toHex(a2.raw, HASH_SIZES[hash]!);
+    }
+    return known.hex;
   }
 
-  /** From behind the method: the rest of A2, then what it is hashed with. */
-  #finish(credentials: Credentials, hash: number, ha1: Uint8Array, protection: Protection, known: KnownA2): void {
+  /** Puts all that is hashed with H(A2). */
+  #share(credentials: Credentials, ha1: Uint8Array, protection: Protection): void {
     const input = this.#input;
-    input.colon();
-    this.#put(credentials, Param.Uri);
-    if (protection === Protection.AuthInt) {
-      input.colon();
-      input.hex(hash);
-    }
-    if (!input.holds(known.text)) {
-      known.text = input.octets();
-      input.hash(hash);
-      known.hex = toHex(this.raw, HASH_SIZES[hash]!);
-    }
-
-    this.#begin(credentials, 0);
+    input.begin(roomFor(credentials));
     input.put(ha1);
     input.colon();
-    this.#put(credentials, Param.Nonce);
+    put(input, credentials, Param.Nonce);
     input.colon();
     if (protection !== Protection.None) {
-      this.#put(credentials, Param.Nc);
+      put(input, credentials, Param.Nc);
       input.colon();
-      this.#put(credentials, Param.Cnonce);
+      put(input, credentials, Param.Cnonce);
       input.colon();
       input.put(PROTECTION_NAMES[protection]!);
       input.colon();
     }
-    input.put(known.hex);
-    input.hash(hash);
+    this.#shared = input.length;
   }
+}
 
-  #put(credentials: Credentials, param: Param): void {
-    const { bytes } = credentials;
-    if (credentials.isQuoted(param)) this.#input.copyUnquoted(bytes, credentials.start(param), credentials.end(param));
-    else this.#input.copy(bytes, credentials.start(param), credentials.end(param));
-  }
+/** Octets that what is hashed takes at most, but for the method. */
+function roomFor(credentials: Credentials): number {
+  let room = ROOM;
+  room += credentials.end(Param.Uri) - credentials.start(Param.Uri);
+  room += credentials.end(Param.Nonce) - credentials.start(Param.Nonce);
+  room += credentials.end(Param.Cnonce) - credentials.start(Param.Cnonce);
+  return room;
+}
+
+function put(input: DigestInput, credentials: Credentials, param: Param): void {
+  const { bytes } = credentials;
+  if (credentials.isQuoted(param)) input.copyUnquoted(bytes, credentials.start(param), credentials.end(param));
+  else input.copy(bytes, credentials.start(param), credentials.end(param));
 }
