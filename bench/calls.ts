@@ -4,6 +4,7 @@
  * that the ratio holds on a machine that is slow or shared. Idle connections, handshakes and calls under a flood are
  * measured instead when they are asked for.
  */
+import { readArguments } from "./load/arguments.ts";
 import { type CallsOptions, readOptions, USAGE } from "./load/calls-options.ts";
 import { callsNotes, callsRows } from "./load/calls-table.ts";
 import { floodReport, handshakesReport, idleReport } from "./load/connection-tables.ts";
@@ -32,18 +33,8 @@ interface Common {
  * the arguments are wrong.
  */
 export async function main(argv: string[]): Promise<void> {
-  let options: CallsOptions | undefined;
-  try {
-    options = readOptions(argv);
-  } catch (error) {
-    console.error(`${(error as Error).message}\n${USAGE}`);
-    process.exitCode = 2;
-    return;
-  }
-  if (!options) {
-    console.log(USAGE);
-    return;
-  }
+  const options = readArguments(argv, readOptions, USAGE);
+  if (options === undefined) return;
   const what = machine();
   const which = versions();
   console.log(`${what.cpu}, ${what.cores} cores, ${what.kernel}; Bun ${which.bun}, viaduct ${which.viaduct}`);

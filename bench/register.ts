@@ -5,6 +5,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { readArguments } from "./load/arguments.ts";
 import { kamailioVersion } from "./load/kamailio.ts";
 import { machine, versions } from "./load/machine.ts";
 import { cannotPin } from "./load/process.ts";
@@ -24,18 +25,8 @@ const PEERS: readonly RegistrarName[] = ["kamailio", "kamailio-tlsf"];
  * 2 when the arguments are wrong.
  */
 export async function main(argv: string[]): Promise<void> {
-  let options: RegisterOptions | undefined;
-  try {
-    options = readRegisterOptions(argv);
-  } catch (error) {
-    console.error(`${(error as Error).message}\n${USAGE}`);
-    process.exitCode = 2;
-    return;
-  }
-  if (!options) {
-    console.log(USAGE);
-    return;
-  }
+  const options = readArguments(argv, readRegisterOptions, USAGE);
+  if (options === undefined) return;
   const what = machine();
   const which = { ...versions(), kamailio: options.hasPeer ? kamailioVersion() : undefined };
   console.log(`${what.cpu}, ${what.cores} cores, ${what.kernel}; Bun ${which.bun}, viaduct ${which.viaduct}`);
