@@ -2,6 +2,7 @@
  * Keeps NATs open towards registered clients (RFC 5626 s4.4, s5.4): an empty line over UDP, or OPTIONS. All bindings are
  * gone through once in an interval, a part of them at each step, so that no moment has more to do than another.
  */
+import { isIP } from "node:net";
 import type { Location } from "../location/location.ts";
 import { Section } from "../location/packed.ts";
 import { BindingFlag } from "../location/row.ts";
@@ -15,6 +16,7 @@ import type { RegistrarCounters } from "./counters.ts";
 import type { KeepAliveKind } from "./settings.ts";
 
 const STEP_MS = 100;
+const MAX_PORT = 0xffff;
 const EMPTY_LINES = ascii("\r\n\r\n");
 /** OPTIONS that have no answer yet; more wait for the next round. */
 const MAX_ASKED = 2000;
@@ -123,11 +125,12 @@ export class KeepAlive {
   }
 }
 
-/** The way to a client by where it came from, over a socket that is there. */
+/** The way to a client by where it came from, over a socket that is there. @param received of a store, not to be trusted */
 export function flowOfReceived(host: Host, received: string): Flow | null {
   const from = readReceived(received);
   if (from === null || from.transport !== "udp") return null;
   const { address, port } = from;
+  if (isIP(address) === 0 || port < 1 || port > MAX_PORT) return null;
   const channel = host.sender.channelTo({ transport: "udp", address, port, domain: address });
   return channel === null ? null : { channel, address, port };
 }

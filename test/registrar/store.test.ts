@@ -183,6 +183,22 @@ describe("after a restart", () => {
     expect(flow).toMatchObject({ address: "127.0.0.1", port: Number(received.split(":")[2]) });
   });
 
+  test.each(["udp:nowhere:5060", "udp:192.0.2.9:0", "udp:192.0.2.9:65536", "udp:", "nonsense"])(
+    "nothing is sent to what is no address: %s",
+    async (received) => {
+      const store = new KeptStore();
+      {
+        using before = await Registering.open({ store });
+        await before.bob.register({ contacts: ["<sip:bob@10.0.0.7>"] });
+      }
+      for (const [key, row] of store.rows) store.rows.set(key, { ...row, received });
+      using on = await Registering.open({ store: new KeptStore({ before: store }), keepAlive: "crlf" });
+      for (let n = 0; n < 6; n++) await on.clock.pass(5000);
+      expect(on.phones.lookup(BOB)).toMatchObject([{ contact: "sip:bob@10.0.0.7", received, flow: null }]);
+      expect(on.phones.stats.keepAlives).toBe(0);
+    },
+  );
+
   test("CSeqs are compared with those of the life before", async () => {
     const store = new KeptStore();
     {
