@@ -5,7 +5,7 @@ import { ConfigError } from "../config/error.ts";
 import { printable } from "../observe/printable.ts";
 
 export const EXIT_FAULT = 1;
-export const EXIT_SETTINGS = 2;
+const EXIT_SETTINGS = 2;
 
 const UNKNOWN_HOST = "the host name is not known; choose an address of this machine";
 /** How to get round each reason not to listen, by the error code of the system. SCHEME stands for the listener's own. */

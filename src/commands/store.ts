@@ -7,7 +7,7 @@ import type { RedisStoreOptions } from "../location/redis-store.ts";
 import type { BindingStore, StoreTool } from "../location/store.ts";
 
 /** The file of the SQLite store. */
-export function storeFile({ store }: Settings): string {
+function storeFile({ store }: Settings): string {
   return store["store-file"] ?? DEFAULT_STORE_FILE;
 }
 

@@ -43,9 +43,6 @@ export interface BindingValues {
   readonly flags: number;
 }
 
-/** A binding that comes from elsewhere: its times are seconds since 1970. See `BindingRow`. */
-export type LoadedValues = WrittenValues & Pick<BindingRow, "id">;
-
 export class Location extends BindingTable {
   /** What keeps them beyond the process; null keeps them in memory alone. */
   store: BindingStore | null = null;
@@ -125,31 +122,22 @@ export class Location extends BindingTable {
    * @returns its slot; -1 when it has expired, is older than what is known, cannot be kept, or the ceiling is reached
    */
   load(row: BindingRow): number {
-    if (!packRow(this.#packer.begin(), row)) return -1;
+    const packer = this.#packer.begin();
+    if (row.expires <= Math.ceil(this.now / 1000) || !packRow(packer, row)) return -1;
     const aor = octetsOf(row.aor);
-    return this.loadPacked(aor, 0, aor.length, this.#packer, row);
-  }
-
-  /**
-   * {@link load} of texts that are packed.
-   * @param aor the canonical address-of-record fills `[start, end)`
-   * @param packer its texts, ended
-   */
-  loadPacked(aor: Uint8Array, start: number, end: number, packer: BindingPacker, values: LoadedValues): number {
-    if (values.expires <= Math.ceil(this.now / 1000)) return -1;
-    const aorSlot = this.find(aor, start, end);
-    const known = aorSlot < 0 ? -1 : this.known(aorSlot, packer, values.regId);
-    if (known >= 0 && this.updated(known) > values.updated) return -1;
-    const slot = known >= 0 ? known : this.take(aor, start, end);
+    const aorSlot = this.find(aor, 0, aor.length);
+    const known = aorSlot < 0 ? -1 : this.known(aorSlot, packer, row.regId);
+    if (known >= 0 && this.updated(known) > row.updated) return -1;
+    const slot = known >= 0 ? known : this.take(aor, 0, aor.length);
     if (slot < 0) return -1;
     if (known >= 0) {
       this.watcher?.taken?.(slot);
       this.drop(slot);
     }
-    this.setId(slot, values.id);
-    this.#lastId = Math.max(this.#lastId, values.id);
+    this.setId(slot, row.id);
+    this.#lastId = Math.max(this.#lastId, row.id);
     this.keep(slot, packer);
-    this.#set(slot, values);
+    this.#set(slot, row);
     this.watcher?.bound(slot, known >= 0 ? "refreshed" : "created");
     return slot;
   }

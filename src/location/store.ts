@@ -46,7 +46,7 @@ export interface BindingStore extends SecretSource {
   open(host: StoreHost): Promise<void>;
   /** A binding is new, or more of it has changed than {@link touch} tells. */
   put(slot: number): void;
-  /** A binding was refreshed or marked: its expiry, CSeq, time of update or flags are other ones. */
+  /** A binding was refreshed: its expiry, CSeq, time of update or flags are other ones, and nothing else. */
   touch(slot: number): void;
   /** A binding is about to go before its time. One that expires goes by itself, in every store. */
   remove(slot: number): void;
@@ -56,7 +56,7 @@ export interface BindingStore extends SecretSource {
   close(): Promise<void>;
 }
 
-/** A store that cannot be opened. The message names it and the cause, for the operator. */
+/** A store that cannot be opened, or does not take a change. The message names the cause, for the operator. */
 export class StoreError extends Error {
   override name = "StoreError";
 }

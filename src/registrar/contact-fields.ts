@@ -57,7 +57,7 @@ export const WORDS = 16;
 
 export const NO_EXPIRES = -1;
 /** RFC 3261 s10.2.1.1: what a malformed expiry stands for. */
-export const MALFORMED_EXPIRES = 3600;
+const MALFORMED_EXPIRES = 3600;
 /** What is longer is as good as for ever. */
 const LONGEST = 0x7fffffff;
 /** Contacts in one request. */
