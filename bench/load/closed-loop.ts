@@ -11,6 +11,7 @@
 import { build } from "hdr-histogram-js";
 import type { TransportName } from "../../src/transport/kinds.ts";
 import { type Lane, type LaneUser, reasonOf } from "./lane.ts";
+import { LoopRun } from "./loop-run.ts";
 import { ackFor, CallSlot, findToTag, KIND, type Response, readResponse, toTag } from "./messages.ts";
 import { openLane } from "./open-lane.ts";
 import { percentiles, type RunOptions, type RunResult } from "./run-result.ts";
@@ -75,25 +76,11 @@ export class ClosedLoop {
 
   // The run.
   #run: RunOptions = {};
+  #course = new LoopRun(0, undefined);
   #finish: ((result: RunResult) => void) | undefined;
-  #starting = false;
-  #filled = 0;
   #startsLeft = 0;
-  #startedAt = 0;
-  #stopAt = 0;
-  #stoppedAt = 0;
-  #inFlight = 0;
-  #completed = 0;
-  #completedAtStop = 0;
-  #failed = 0;
-  #failures: Record<string, number> = {};
-  #sent = 0;
-  #received = 0;
-  #retransmissions = 0;
   #repeatedOk = 0;
-  #strays = 0;
   #nextReport = 0;
-  #cpuBefore = process.cpuUsage();
 
   constructor(options: LoopOptions) {
     const n = options.concurrency;
@@ -147,7 +134,8 @@ export class ClosedLoop {
     const slots = [...this.#laneOf.keys()].filter((slot) => this.#laneOf[slot] === lane);
     for (const slot of slots) this.#laneOf[slot] = undefined;
     for (const slot of slots) if (this.#state[slot] !== IDLE) this.#end(slot, why);
-    if (this.#starting && this.#laneOf.every((left) => left === undefined)) this.#stopStarting(performance.now());
+    const isNoneLeft = this.#laneOf.every((left) => left === undefined);
+    if (this.#course.isStarting && isNoneLeft) this.#course.stopStarting(performance.now());
     this.#maybeFinish();
   }
 
@@ -156,18 +144,13 @@ export class ClosedLoop {
     if (this.#finish) throw new Error("a run is under way");
     const now = performance.now();
     this.#run = options;
-    this.#starting = true;
-    this.#filled = 0;
+    this.#course = new LoopRun(now, options.seconds);
+    this.#course.isStarting = true;
     this.#startsLeft = options.calls ?? Number.POSITIVE_INFINITY;
-    this.#startedAt = now;
-    this.#stopAt = options.seconds === undefined ? Number.POSITIVE_INFINITY : now + options.seconds * 1000;
-    this.#completed = this.#failed = this.#sent = this.#received = 0;
-    this.#retransmissions = this.#repeatedOk = this.#strays = 0;
-    this.#failures = {};
+    this.#repeatedOk = 0;
     this.#nextReport = options.every ?? Number.POSITIVE_INFINITY;
     this.#answer.reset();
     this.#callTime.reset();
-    this.#cpuBefore = process.cpuUsage();
     return new Promise((resolve) => {
       this.#finish = resolve;
       this.#timer = setInterval(() => this.#tick(performance.now()), 2);
@@ -181,11 +164,11 @@ export class ClosedLoop {
   }
 
   #receive(bytes: Uint8Array): void {
-    this.#received++;
+    this.#course.received++;
     if (++this.#sinceCheck >= MESSAGES_A_CHECK) this.#tick(performance.now());
     const response = this.#response;
     if (!readResponse(bytes, response) || response.slot >= this.#slots.length) {
-      this.#strays++;
+      this.#course.strays++;
       return;
     }
     const { slot, status, kind } = response;
@@ -195,7 +178,7 @@ export class ClosedLoop {
       else if (status >= 200) this.#acknowledgeAgain(slot, status, bytes);
     } else if (kind === KIND.bye && current && this.#state[slot] === ENDING) {
       if (status >= 200) this.#end(slot, status === 200 ? undefined : `${status} BYE`);
-    } else this.#strays++;
+    } else this.#course.strays++;
   }
 
   #toInvite(slot: number, status: number, bytes: Uint8Array): void {
@@ -222,7 +205,7 @@ export class ClosedLoop {
   /** A final response to INVITE that came again (RFC 3261 s13.2.2.4, s17.1.1.2): its ACK was lost. */
   #acknowledgeAgain(slot: number, status: number, bytes: Uint8Array): void {
     if (status < 300) this.#repeatedOk++;
-    else this.#strays++;
+    else this.#course.strays++;
     this.#send(slot, ackFor(bytes, status >= 300, `${this.#options.host}:${this.#options.port}`));
   }
 
@@ -230,7 +213,7 @@ export class ClosedLoop {
     const { connectionPerCall } = this.#options;
     if (!connectionPerCall && this.#laneOf[slot] === undefined) return;
     this.#startsLeft--;
-    this.#inFlight++;
+    this.#course.inFlight++;
     this.#lastCall = this.#lastCall === 99_999_999 ? 1 : this.#lastCall + 1;
     const now = performance.now();
     const messages = this.#slots[slot]!;
@@ -252,38 +235,35 @@ export class ClosedLoop {
 
   #end(slot: number, failure?: string): void {
     this.#state[slot] = IDLE;
-    this.#inFlight--;
+    this.#course.ended(failure);
     if (failure === undefined) {
-      this.#completed++;
       this.#callTime.recordValue(Math.max(1, Math.round((performance.now() - this.#started[slot]!) * 1000)));
-    } else {
-      this.#failed++;
-      this.#failures[failure] = (this.#failures[failure] ?? 0) + 1;
     }
     if (this.#options.connectionPerCall) {
       this.#laneOf[slot]?.close();
       this.#laneOf[slot] = undefined;
     }
-    if (this.#completed + this.#failed >= this.#nextReport) {
+    if (this.#course.completed + this.#course.failed >= this.#nextReport) {
       this.#run.onEvery?.(this.#nextReport);
       this.#nextReport += this.#run.every!;
     }
-    if (this.#starting && this.#startsLeft > 0) this.#begin(slot);
-    else if (this.#inFlight === 0) this.#maybeFinish();
+    if (this.#course.isStarting && this.#startsLeft > 0) this.#begin(slot);
+    else if (this.#course.inFlight === 0) this.#maybeFinish();
   }
 
   #send(slot: number, bytes: Uint8Array): void {
-    this.#sent++;
+    this.#course.sent++;
     this.#laneOf[slot]?.send(bytes);
   }
 
   /** Fills the loop, sends again what is overdue, and sees when the run is over. */
   #tick(now: number): void {
     this.#sinceCheck = 0;
-    if (this.#starting && (now >= this.#stopAt || this.#startsLeft <= 0)) this.#stopStarting(now);
+    const course = this.#course;
+    if (course.isStarting && (course.isTimeUp(now) || this.#startsLeft <= 0)) course.stopStarting(now);
     const slots = this.#slots.length;
-    for (let n = 0; n < RAMP && this.#starting && this.#filled < slots && this.#startsLeft > 0; n++) {
-      this.#begin(this.#filled++);
+    for (let n = 0; n < RAMP && course.isStarting && course.filled < slots && this.#startsLeft > 0; n++) {
+      this.#begin(course.filled++);
     }
     for (let slot = 0; slot < slots; slot++) {
       if (this.#state[slot] !== IDLE && now >= this.#resendAt[slot]!) this.#overdue(slot, now);
@@ -305,44 +285,27 @@ export class ClosedLoop {
     this.#resendAt[slot] = now + interval;
     if (state === PROCEEDING) return;
     const messages = this.#slots[slot]!;
-    this.#retransmissions++;
+    this.#course.retransmissions++;
     this.#send(slot, (state === ENDING ? messages.bye : messages.invite).slice());
   }
 
-  #stopStarting(now: number): void {
-    this.#starting = false;
-    this.#stoppedAt = now;
-    this.#completedAtStop = this.#completed;
-  }
-
   #maybeFinish(): void {
-    if (this.#inFlight > 0 || !this.#finish) return;
+    if (this.#course.inFlight > 0 || !this.#finish) return;
     const now = performance.now();
-    if (this.#starting && this.#startsLeft <= 0) this.#stopStarting(now);
-    if (this.#starting) return;
+    if (this.#course.isStarting && this.#startsLeft <= 0) this.#course.stopStarting(now);
+    if (this.#course.isStarting) return;
     clearInterval(this.#timer);
     for (const lane of this.#lanes) lane.flush();
-    const seconds = (this.#stoppedAt - this.#startedAt) / 1000;
-    const totalSeconds = (now - this.#startedAt) / 1000;
-    // A run of so many calls is timed to its last call; one of so many seconds, to the end of those seconds.
-    const byCount = this.#run.calls !== undefined && this.#stoppedAt < this.#stopAt;
     const finish = this.#finish;
     this.#finish = undefined;
+    const course = this.#course;
+    const counts = course.counts(now);
     finish({
-      completed: this.#completed,
-      failed: this.#failed,
-      failures: this.#failures,
-      callsPerSecond: byCount ? this.#completed / totalSeconds : this.#completedAtStop / seconds,
-      seconds,
-      totalSeconds,
-      sent: this.#sent,
-      received: this.#received,
-      retransmissions: this.#retransmissions,
+      ...counts,
+      callsPerSecond: course.perSecond(counts, this.#run.calls !== undefined && course.isByCount),
       repeatedOk: this.#repeatedOk,
-      strays: this.#strays,
       answer: percentiles(this.#answer),
       callTime: percentiles(this.#callTime),
-      cpu: process.cpuUsage(this.#cpuBefore),
     });
   }
 }

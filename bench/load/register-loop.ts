@@ -8,6 +8,7 @@
 import { build } from "hdr-histogram-js";
 import { copyChallenge } from "./challenge.ts";
 import type { Lane } from "./lane.ts";
+import { LoopRun } from "./loop-run.ts";
 import { type Response, readResponse } from "./messages.ts";
 import { openLane } from "./open-lane.ts";
 import { type Algorithm, DigestWriter } from "./register-digest.ts";
@@ -95,26 +96,12 @@ export class RegisterLoop {
 
   // The run.
   #ask: RegisterAsk = { load: "fill" };
+  #course = new LoopRun(0, undefined);
   #finish: ((result: RegisterResult) => void) | undefined;
   #timer: Timer | undefined;
   #sinceCheck = 0;
   #lastNumber = 0;
-  #starting = false;
-  #filled = 0;
-  #startedAt = 0;
-  #stopAt = 0;
-  #stoppedAt = 0;
-  #inFlight = 0;
-  #completed = 0;
-  #completedAtStop = 0;
-  #failed = 0;
-  #failures: Record<string, number> = {};
-  #sent = 0;
-  #received = 0;
   #challenged = 0;
-  #retransmissions = 0;
-  #strays = 0;
-  #cpuBefore = process.cpuUsage();
 
   constructor(options: RegisterLoopOptions) {
     const { concurrency: n, aors, algorithm, isShuffled = false, firstUser = 0, t1 = T1 } = options;
@@ -166,7 +153,7 @@ export class RegisterLoop {
 
   /** A connection that ends by itself fails what is in flight on it, and no more is started. */
   #lost(lane: Lane, why: string): void {
-    if (this.#starting) this.#stopStarting(performance.now());
+    if (this.#course.isStarting) this.#course.stopStarting(performance.now());
     for (let slot = 0; slot < this.#slots.length; slot++) {
       if (this.#laneOf(slot) === lane && this.#state[slot] !== IDLE) this.#end(slot, why);
     }
@@ -178,15 +165,10 @@ export class RegisterLoop {
     const now = performance.now();
     this.#ask = ask;
     for (const turns of this.#turns) turns.begin(ask.load);
-    this.#starting = true;
-    this.#filled = 0;
-    this.#startedAt = now;
-    this.#stopAt = ask.seconds === undefined ? Number.POSITIVE_INFINITY : now + ask.seconds * 1000;
-    this.#completed = this.#failed = this.#sent = this.#received = 0;
-    this.#challenged = this.#retransmissions = this.#strays = 0;
-    this.#failures = {};
+    this.#course = new LoopRun(now, ask.seconds);
+    this.#course.isStarting = true;
+    this.#challenged = 0;
     this.#answer.reset();
-    this.#cpuBefore = process.cpuUsage();
     return new Promise((resolve) => {
       this.#finish = resolve;
       this.#timer = setInterval(() => this.#tick(performance.now()), 2);
@@ -199,13 +181,13 @@ export class RegisterLoop {
   }
 
   #receive(bytes: Uint8Array): void {
-    this.#received++;
+    this.#course.received++;
     if (++this.#sinceCheck >= MESSAGES_A_CHECK) this.#tick(performance.now());
     const response = this.#response;
     const isOurs = readResponse(bytes, response) && response.kind === REGISTER_KIND;
     const { slot, status } = response;
     if (!isOurs || slot >= this.#slots.length || this.#number[slot] !== response.call || this.#state[slot] === IDLE) {
-      this.#strays++;
+      this.#course.strays++;
     } else if (status === 200) this.#end(slot);
     else if (status === 401 && this.#state[slot] !== ANSWERED) this.#challenge(slot, bytes);
     else if (status >= 200) this.#end(slot, `${status} REGISTER`);
@@ -242,7 +224,7 @@ export class RegisterLoop {
     const user = this.#turnsOf(slot).next(isFresh);
     if (this.#firstUser + user >= MOST_USERS) throw new RangeError(`no more than ${MOST_USERS} users`);
     this.#user[slot] = user;
-    this.#inFlight++;
+    this.#course.inFlight++;
     const at = this.#keptAt(slot);
     if (isFresh) this.#cseq[at] = 0;
     const now = performance.now();
@@ -276,30 +258,26 @@ export class RegisterLoop {
 
   #end(slot: number, failure?: string): void {
     this.#state[slot] = IDLE;
-    this.#inFlight--;
+    this.#course.ended(failure);
     if (failure === undefined) {
-      this.#completed++;
       this.#answer.recordValue(Math.max(1, Math.round((performance.now() - this.#started[slot]!) * 1000)));
-    } else {
-      this.#failed++;
-      this.#failures[failure] = (this.#failures[failure] ?? 0) + 1;
     }
-    if (this.#starting && !this.#turnsOf(slot).isOver) this.#begin(slot);
-    else if (this.#inFlight === 0) this.#maybeFinish();
+    if (this.#course.isStarting && !this.#turnsOf(slot).isOver) this.#begin(slot);
+    else if (this.#course.inFlight === 0) this.#maybeFinish();
   }
 
   #send(slot: number, bytes: Uint8Array): void {
-    this.#sent++;
+    this.#course.sent++;
     this.#laneOf(slot).send(bytes);
   }
 
   /** Fills the loop, sends again what is overdue, and sees when the run is over. */
   #tick(now: number): void {
     this.#sinceCheck = 0;
-    if (this.#starting && (now >= this.#stopAt || this.#isAllStarted)) this.#stopStarting(now);
+    if (this.#course.isStarting && (this.#course.isTimeUp(now) || this.#isAllStarted)) this.#course.stopStarting(now);
     const slots = this.#slots.length;
-    for (let n = 0; n < RAMP && this.#starting && this.#filled < slots; n++) {
-      const slot = this.#filled++;
+    for (let n = 0; n < RAMP && this.#course.isStarting && this.#course.filled < slots; n++) {
+      const slot = this.#course.filled++;
       if (!this.#turnsOf(slot).isOver) this.#begin(slot);
     }
     for (let slot = 0; slot < slots; slot++) {
@@ -318,7 +296,7 @@ export class RegisterLoop {
     }
     this.#interval[slot] = Math.min(this.#interval[slot]! * 2, T2);
     this.#resendAt[slot] = now + this.#interval[slot]!;
-    this.#retransmissions++;
+    this.#course.retransmissions++;
     this.#send(slot, this.#message[slot]!.slice());
   }
 
@@ -326,38 +304,21 @@ export class RegisterLoop {
     return this.#turns.every(({ isOver }) => isOver);
   }
 
-  #stopStarting(now: number): void {
-    this.#starting = false;
-    this.#stoppedAt = now;
-    this.#completedAtStop = this.#completed;
-  }
-
   #maybeFinish(): void {
-    if (this.#inFlight > 0 || !this.#finish) return;
+    if (this.#course.inFlight > 0 || !this.#finish) return;
     const now = performance.now();
-    if (this.#starting && this.#isAllStarted) this.#stopStarting(now);
-    if (this.#starting) return;
+    if (this.#course.isStarting && this.#isAllStarted) this.#course.stopStarting(now);
+    if (this.#course.isStarting) return;
     clearInterval(this.#timer);
     for (const lane of this.#lanes) lane.flush();
-    const seconds = (this.#stoppedAt - this.#startedAt) / 1000;
-    const totalSeconds = (now - this.#startedAt) / 1000;
     const finish = this.#finish;
     this.#finish = undefined;
+    const counts = this.#course.counts(now);
     finish({
-      completed: this.#completed,
-      failed: this.#failed,
-      failures: this.#failures,
-      // A run of so many is timed to its last one; one of so many seconds, to the end of those seconds.
-      perSecond: this.#ask.load === "fill" ? this.#completed / totalSeconds : this.#completedAtStop / seconds,
-      seconds,
-      totalSeconds,
-      sent: this.#sent,
-      received: this.#received,
+      ...counts,
+      perSecond: this.#course.perSecond(counts, this.#ask.load === "fill"),
       challenged: this.#challenged,
-      retransmissions: this.#retransmissions,
-      strays: this.#strays,
       answer: percentiles(this.#answer),
-      cpu: process.cpuUsage(this.#cpuBefore),
     });
   }
 }

@@ -1,4 +1,5 @@
 /** What a run of registrations is asked for and what it measured. */
+import type { RunCounts } from "./loop-run.ts";
 import type { Percentiles } from "./run-result.ts";
 
 /**
@@ -14,27 +15,11 @@ export interface RegisterAsk {
   readonly seconds?: number;
 }
 
-/** Times are in microseconds, from the first REGISTER being queued for sending to the 200. */
-export interface RegisterResult {
-  /** Registrations that ended with 200. */
-  readonly completed: number;
-  readonly failed: number;
-  /** Why they failed: a status, `timeout`, or why their connection was lost. */
-  readonly failures: Record<string, number>;
+/** Times are in microseconds, from the first REGISTER being queued for sending to the 200, with which it is completed. */
+export interface RegisterResult extends RunCounts {
   /** Completed each second until the loop stopped starting new ones. */
   readonly perSecond: number;
-  /** Seconds until the loop stopped starting, and until the last one ended. */
-  readonly seconds: number;
-  readonly totalSeconds: number;
-  readonly sent: number;
-  readonly received: number;
   /** 401s that were answered. */
   readonly challenged: number;
-  /** Requests sent again because no answer came in time. */
-  readonly retransmissions: number;
-  /** Messages that were no response, or to a request long over. */
-  readonly strays: number;
   readonly answer: Percentiles;
-  /** CPU of the generator itself in microseconds. */
-  readonly cpu: { user: number; system: number };
 }

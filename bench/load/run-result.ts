@@ -1,5 +1,6 @@
 /** What a run of the closed loop is asked for and what it measured. */
 import type { Histogram } from "hdr-histogram-js";
+import type { RunCounts } from "./loop-run.ts";
 
 /** One run ends when its calls are done or its seconds are over, and then waits for the calls in flight. */
 export interface RunOptions {
@@ -12,32 +13,16 @@ export interface RunOptions {
   readonly onEvery?: (ended: number) => void;
 }
 
-/** What a run measured. Times are in microseconds, from the INVITE being queued for sending. */
-export interface RunResult {
-  /** Calls that ended with 200 to BYE. */
-  readonly completed: number;
-  readonly failed: number;
-  /** Why calls failed: a status, `timeout INVITE`, `timeout BYE`, or why their connection was lost. */
-  readonly failures: Record<string, number>;
+/** What a run measured. Times are in microseconds, from the INVITE being queued for sending; completed is 200 to BYE. */
+export interface RunResult extends RunCounts {
   /** Calls completed each second until the loop stopped starting new ones. */
   readonly callsPerSecond: number;
-  /** Seconds until the loop stopped starting calls, and until the last one ended. */
-  readonly seconds: number;
-  readonly totalSeconds: number;
-  readonly sent: number;
-  readonly received: number;
-  /** Requests sent again because no answer came in time. */
-  readonly retransmissions: number;
   /** 200s to INVITE that came again: the server had not seen the ACK. */
   readonly repeatedOk: number;
-  /** Messages that were no response, or to a call long over. */
-  readonly strays: number;
   /** INVITE to its 200. With a connection a call it includes opening the connection. */
   readonly answer: Percentiles;
   /** INVITE to the 200 to BYE. */
   readonly callTime: Percentiles;
-  /** CPU of the generator itself in microseconds. */
-  readonly cpu: { user: number; system: number };
 }
 
 export interface Percentiles {
