@@ -19,11 +19,12 @@ import type { Allowed, Denied, DigestCounters, DigestOptions, Verdict } from "./
 import { namesRequestUri } from "./digest-uri.ts";
 import { writeInfo } from "./info.ts";
 import { DEFAULT_LOCKOUT, Lockout } from "./lockout.ts";
-import { NONCE_WORDS, NonceMaker, nonceTime, readNonce } from "./nonce.ts";
-import { NonceCounts } from "./nonce-counts.ts";
+import type { NonceMaker } from "./nonce.ts";
+import { Nonces } from "./nonces.ts";
 import { Offer } from "./offer.ts";
 import { PROTECTION_NAMES, Protection, ResponseComputer } from "./response.ts";
 import { FoundUser, isPromise, sourceOf, type UserSource } from "./users.ts";
+import { Verdicts } from "./verdicts.ts";
 
 export type { Role } from "./challenge.ts";
 export type { Allowed, Denied, DigestCounters, DigestOptions, Verdict } from "./digest-options.ts";
@@ -32,16 +33,11 @@ export { FoundUser, type UserSecrets, type UserSource } from "./users.ts";
 const DEFAULT_LIFETIME = 300;
 const DEFAULT_MAX_NONCES = 131_072;
 const SHORTEST_SECRET = 16;
-/** Milliseconds that the clock of a server that shares the secret may be ahead. */
-const AHEAD = 30_000;
-/** The part of a nonce's life after which answers name the next one. */
-const RENEW_AFTER = 0.75;
 /** What is used of a nonce without `nc`: all of it. */
 const WHOLE_NONCE = 0xffffffff;
 const NO_BODY = new Uint8Array();
 
 const HEADERS = { uas: Header.Authorization, proxy: Header.ProxyAuthorization } as const;
-const HEADER_NAMES = { uas: "Authorization", proxy: "Proxy-Authorization" } as const;
 
 /** Digest authentication for one realm. */
 export function digest(options: DigestOptions): Digest {
@@ -50,24 +46,13 @@ export function digest(options: DigestOptions): Digest {
 
 export class Digest {
   readonly realm: string;
-  readonly counters: DigestCounters = {
-    accepted: 0,
-    challenged: 0,
-    rejected: 0,
-    stale: 0,
-    replayed: 0,
-    refused: 0,
-    malformed: 0,
-    lockedAddresses: 0,
-    lockedUsers: 0,
-  };
+  readonly counters: DigestCounters;
   readonly #realmOctets: Uint8Array;
   readonly #users: UserSource;
   readonly #offer: Offer;
   readonly #lockout: Lockout | null;
-  readonly #nonces: NonceMaker;
-  readonly #counts: NonceCounts;
-  readonly #lifetime: number;
+  readonly #nonces: Nonces;
+  readonly #verdicts: Verdicts;
   readonly #withInfo: boolean;
   readonly #allowWithoutQop: boolean;
   readonly #acceptUri: DigestOptions["acceptUri"];
@@ -78,17 +63,13 @@ export class Digest {
   #isComputing = false;
 
   readonly #computer = new ResponseComputer();
-  readonly #words = new Int32Array(NONCE_WORDS);
   // What #read found of the request at hand.
   #credentials = new Credentials();
   #spare = new Credentials();
   #name = "";
   #algorithm = 0;
   #protection: Protection = Protection.None;
-  /** Whether the nonce has the form of ours. */
-  #isNonce = false;
-  /** The entry of the nonce, -1 when it has none; and who has used it before, where that is known. */
-  #entry = -1;
+  /** Who has used the nonce before, where that is known. */
   #recalled: FoundUser | null = null;
   /** A hash of the name that was sent, and the generation of the users before they were asked; undefined: nothing is kept. */
   #nameHash = 0;
@@ -112,9 +93,10 @@ export class Digest {
     this.#users = sourceOf(options.users);
     this.#offer = new Offer(options, this.#users);
     this.#now = options.now ?? steadyTime();
-    this.#lifetime = nonceLifetime * 1000;
-    this.#nonces = new NonceMaker(realm, secret, random);
-    this.#counts = new NonceCounts(maxNonces, this.#lifetime, this.#now());
+    const [lifetime, start] = [nonceLifetime * 1000, this.#now()];
+    this.#nonces = new Nonces({ realm, secret, max: maxNonces, lifetime, start, random });
+    this.#verdicts = new Verdicts(this.#offer, this.#nonces.maker);
+    this.counters = this.#verdicts.counters;
     this.#withInfo = options.authenticationInfo ?? true;
     this.#allowWithoutQop = options.allowWithoutQop ?? false;
     this.#acceptUri = options.acceptUri;
@@ -159,24 +141,21 @@ export class Digest {
   /** Reads the credentials. @returns null when there are some that can be judged */
   #read(message: Message, address: string, role: Role, now: number): Denied | null {
     const lockedOut = this.#lockout?.addressLocked(address, now) ?? 0;
-    if (lockedOut > 0) return this.#refuse(lockedOut);
+    if (lockedOut > 0) return this.#verdicts.refused(lockedOut);
     const { method } = message;
     if (method === Method.ACK || method === Method.CANCEL) return { isAllowed: false, status: 403, delay: 0 };
     this.#offer.refresh();
     const found = this.#select(message, HEADERS[role]);
-    if (found === Found.Malformed) return this.#malformed(role, this.#credentials.fault);
+    if (found === Found.Malformed) return this.#verdicts.malformed(role, this.#credentials.fault);
     const credentials = this.#credentials;
-    if (found === Found.Other || credentials.isBlank) {
-      this.counters.challenged++;
-      return this.#challenge(message, role, false, now);
-    }
-    if (!credentials.isComplete()) return this.#malformed(role, credentials.fault);
+    if (found === Found.Other || credentials.isBlank) return this.#verdicts.challenged(message, role, now);
+    if (!credentials.isComplete()) return this.#verdicts.malformed(role, credentials.fault);
     this.#recall();
     const name = this.#recalled?.name ?? credentials.username();
-    if (name === null) return this.#malformed(role, "Malformed username* In");
+    if (name === null) return this.#verdicts.malformed(role, "Malformed username* In");
     this.#name = name;
     const locked = this.#lockout?.userLocked(name, now) ?? 0;
-    if (locked > 0) return this.#refuse(locked);
+    if (locked > 0) return this.#verdicts.refused(locked);
     return this.#readParameters(message, address, role, now);
   }
 
@@ -189,18 +168,20 @@ export class Digest {
       ? algorithmNumber(bytes, credentials.start(Param.Algorithm), credentials.end(Param.Algorithm))
       : MD5;
     const protection = protectionOf(credentials);
-    if (protection === Protection.Unknown) return this.#malformed(role, "Unknown qop In");
+    if (protection === Protection.Unknown) return this.#verdicts.malformed(role, "Unknown qop In");
     if (protection === Protection.None && !this.#allowWithoutQop) return this.#withoutQop(message, role, now);
     // RFC 8760 s3: what was not offered is a step down.
     if (!this.#offer.has(algorithm) || !this.#offer.protects(protection)) {
       return this.#fail(message, address, this.#name, false, role, now);
     }
     const digits = credentials.end(Param.Response) - credentials.start(Param.Response);
-    if (digits !== HASH_SIZES[hashOf(algorithm)]! * 2) return this.#malformed(role, "Malformed response In");
+    if (digits !== HASH_SIZES[hashOf(algorithm)]! * 2) return this.#verdicts.malformed(role, "Malformed response In");
     // RFC 3261 s22.4 point 8: a session's key is made of the cnonce.
-    if (isSession(algorithm) && !credentials.has(Param.Cnonce)) return this.#malformed(role, "Missing cnonce In");
+    if (isSession(algorithm) && !credentials.has(Param.Cnonce)) {
+      return this.#verdicts.malformed(role, "Missing cnonce In");
+    }
     if (!namesRequestUri(message, credentials) && !this.#acceptUri?.(credentials.text(Param.Uri), message)) {
-      return this.#malformed(role, "Request-URI Differs From uri In");
+      return this.#verdicts.malformed(role, "Request-URI Differs From uri In");
     }
     this.#algorithm = algorithm;
     this.#protection = protection;
@@ -213,9 +194,8 @@ export class Digest {
    * of ours yet, so it gets one.
    */
   #withoutQop(message: Message, role: Role, now: number): Denied {
-    if (this.#isOurs(this.#credentials)) return this.#malformed(role, "Missing qop In");
-    this.counters.challenged++;
-    return this.#challenge(message, role, false, now);
+    if (this.#nonces.isOurs(this.#credentials)) return this.#verdicts.malformed(role, "Missing qop In");
+    return this.#verdicts.challenged(message, role, now);
   }
 
   /**
@@ -233,7 +213,8 @@ export class Digest {
       // Others' credentials are not ours to find fault with.
       if (scanned.has(Param.Realm) && !scanned.equals(Param.Realm, this.#realmOctets)) continue;
       if (result === Found.Digest) {
-        if (found === Found.Malformed || this.#isOurs(this.#credentials) || !this.#isOurs(scanned)) continue;
+        if (found === Found.Malformed) continue;
+        if (this.#nonces.isOurs(this.#credentials) || !this.#nonces.isOurs(scanned)) continue;
       }
       if (result === Found.Malformed && found === Found.Malformed) continue;
       result = found;
@@ -251,13 +232,13 @@ export class Digest {
     const credentials = this.#credentials;
     const { bytes } = credentials;
     this.#recalled = null;
-    this.#isNonce = readNonce(bytes, credentials.start(Param.Nonce), credentials.end(Param.Nonce), this.#words);
-    this.#entry = this.#isNonce ? this.#counts.find(this.#words) : -1;
+    this.#nonces.look(credentials);
     const isPlain = credentials.has(Param.Username) && !credentials.isUserHashed;
     this.#generation = isPlain ? this.#users.generation : undefined;
     if (this.#generation === undefined) return;
     this.#nameHash = hashOfRange(bytes, credentials.start(Param.Username), credentials.end(Param.Username));
-    if (this.#entry >= 0) this.#recalled = this.#counts.userOf(this.#entry, this.#nameHash, this.#generation) ?? null;
+    const { entry, counts } = this.#nonces;
+    if (entry >= 0) this.#recalled = counts.userOf(entry, this.#nameHash, this.#generation) ?? null;
   }
 
   #find(): FoundUser | null | Promise<FoundUser | null> {
@@ -275,29 +256,23 @@ export class Digest {
     // A name that was sent as a hash is known only now.
     if (credentials.isUserHashed && user !== null) {
       const locked = this.#lockout?.userLocked(name, now) ?? 0;
-      if (locked > 0) return this.#refuse(locked);
+      if (locked > 0) return this.#verdicts.refused(locked);
     }
 
-    let entry = this.#entry;
-    const ha1 = this.#rightKey(message, entry, secret ?? this.#nobody.ha1(hash, this.realm)!);
+    const ha1 = this.#rightKey(message, secret ?? this.#nobody.ha1(hash, this.realm)!);
     if (ha1 === null || secret === null || user === null) {
       return this.#fail(message, address, name, user !== null, role, now);
     }
 
-    if (entry < 0 && this.#isNonce && this.#isFresh(now)) entry = this.#counts.add(this.#words, now);
-    if (entry < 0 || this.#isOver(now)) {
-      this.counters.stale++;
-      return this.#challenge(message, role, true, now);
-    }
-    if (!this.#counts.use(entry, this.#count())) {
-      this.counters.replayed++;
-      return this.#challenge(message, role, true, now);
-    }
-    if (isSession(this.#algorithm) && this.#counts.session(entry) === undefined) {
-      this.#counts.setSession(entry, { algorithm: this.#algorithm, secret, ha1 });
+    const nonces = this.#nonces;
+    const use = nonces.use(credentials, this.#count(), now);
+    if (use !== "good") return this.#verdicts[use](message, role, now);
+    const { entry, counts } = nonces;
+    if (isSession(this.#algorithm) && counts.session(entry) === undefined) {
+      counts.setSession(entry, { algorithm: this.#algorithm, secret, ha1 });
     }
     if (this.#generation !== undefined && user !== this.#recalled) {
-      this.#counts.remember(entry, this.#nameHash, this.#generation, hash, user, secret);
+      counts.remember(entry, this.#nameHash, this.#generation, hash, user, secret);
     }
     return this.#allow(message, user, ha1, role, now);
   }
@@ -308,14 +283,15 @@ export class Digest {
       if (this.#isComputing) this.#nobody.forget();
       return null;
     }
-    const known = user === this.#recalled ? this.#counts.keyOf(this.#entry, hash) : undefined;
+    const { entry, counts } = this.#nonces;
+    const known = user === this.#recalled ? counts.keyOf(entry, hash) : undefined;
     if (known !== undefined) return known;
     this.#isComputing = !user.isReady(hash, this.realm);
     return user.ha1(hash, this.realm);
   }
 
   /** H(A1) with which the response is right, or null when it is wrong. */
-  #rightKey(message: Message, entry: number, secret: Uint8Array): Uint8Array | null {
+  #rightKey(message: Message, secret: Uint8Array): Uint8Array | null {
     const credentials = this.#credentials;
     const hash = hashOf(this.#algorithm);
     const protection = this.#protection;
@@ -325,7 +301,8 @@ export class Digest {
     }
     // RFC 7616 s3.4.2: the first request's cnonce makes the key of all that follow; many clients take each one's own. A
     // secret that has changed has no session.
-    const session = entry < 0 ? undefined : this.#counts.session(entry);
+    const { entry, counts } = this.#nonces;
+    const session = entry < 0 ? undefined : counts.session(entry);
     if (session?.algorithm === this.#algorithm && Buffer.compare(session.secret, secret) === 0) {
       if (computer.isRight(message, credentials, hash, session.ha1, protection)) return session.ha1;
     }
@@ -339,31 +316,12 @@ export class Digest {
     return hexNumber(bytes, this.#credentials.start(Param.Nc), this.#credentials.end(Param.Nc));
   }
 
-  /** Whether the nonce, of the right form and not in the table, is ours and cannot have been in it before. */
-  #isFresh(now: number): boolean {
-    const { bytes } = this.#credentials;
-    if (!this.#nonces.isOurs(this.#words, bytes, this.#credentials.start(Param.Nonce))) return false;
-    return nonceTime(this.#words) >= this.#counts.floor && !this.#isOver(now);
-  }
-
-  #isOver(now: number): boolean {
-    const age = now - nonceTime(this.#words);
-    return age > this.#lifetime || age < -AHEAD;
-  }
-
-  #isOurs(credentials: Credentials): boolean {
-    const { bytes } = credentials;
-    const start = credentials.start(Param.Nonce);
-    const isNonce = credentials.has(Param.Nonce) && readNonce(bytes, start, credentials.end(Param.Nonce), this.#words);
-    return isNonce && this.#nonces.isOurs(this.#words, bytes, start);
-  }
-
   #allow(message: Message, user: FoundUser, ha1: Uint8Array, role: Role, now: number): Allowed {
     this.counters.accepted++;
     this.#lockout?.succeeded(user.name);
     if (!this.#withInfo) return { isAllowed: true, user, name: user.name, headers: null };
-    const isEnding = now - nonceTime(this.#words) > this.#lifetime * RENEW_AFTER;
-    const next = isEnding || this.#protection === Protection.None ? this.#nonces : undefined;
+    const isNext = this.#protection === Protection.None || this.#nonces.isEnding(now);
+    const next = isNext ? this.#nonces.maker : undefined;
     const headers = this.#info(role, next, now, NO_BODY);
     if (this.#protection !== Protection.AuthInt) return { isAllowed: true, user, name: user.name, headers };
     const kept = message.keep();
@@ -386,26 +344,9 @@ export class Digest {
     return writeInfo({ role, credentials, protection, hash, proof: this.#computer.raw, next, now });
   }
 
-  #challenge(message: Message, role: Role, isStale: boolean, now: number, delay = 0): Denied {
-    const headers = this.#offer.challenges(message).write(role, isStale, this.#nonces, now);
-    return { isAllowed: false, status: role === "proxy" ? 407 : 401, headers, delay };
-  }
-
   #fail(message: Message, address: string, name: string, isKnown: boolean, role: Role, now: number): Denied {
-    this.counters.rejected++;
     const delay = this.#lockout?.failed(address, name, isKnown, now) ?? 0;
-    return this.#challenge(message, role, false, now, delay);
-  }
-
-  #malformed(role: Role, fault: string): Denied {
-    this.counters.malformed++;
-    return { isAllowed: false, status: 400, reason: `${fault} ${HEADER_NAMES[role]}`, delay: 0 };
-  }
-
-  #refuse(milliseconds: number): Denied {
-    this.counters.refused++;
-    const headers = ascii(`Retry-After: ${Math.ceil(milliseconds / 1000)}\r\n`);
-    return { isAllowed: false, status: 403, reason: "Too Many Failed Logins", headers, delay: 0 };
+    return this.#verdicts.rejected(message, role, now, delay);
   }
 }
 
