@@ -126,8 +126,13 @@ export class Location extends BindingTable {
     if (row.expires <= Math.ceil(this.now / 1000) || !packRow(packer, row)) return -1;
     const aor = octetsOf(row.aor);
     const aorSlot = this.find(aor, 0, aor.length);
-    const known = aorSlot < 0 ? -1 : this.known(aorSlot, packer, row.regId);
+    let known = aorSlot < 0 ? -1 : this.known(aorSlot, packer, row.regId);
     if (known >= 0 && this.updated(known) > row.updated) return -1;
+    if (known >= 0 && this.id(known) !== row.id) {
+      // What was known has ended elsewhere; the same contact was registered anew.
+      this.#end(known, "deactivated");
+      known = -1;
+    }
     const slot = known >= 0 ? known : this.take(aor, 0, aor.length);
     if (slot < 0) return -1;
     if (known >= 0) {

@@ -91,6 +91,23 @@ describe("a binding", () => {
     expect(location.cseq(0)).toBe(2);
   });
 
+  test("that was registered anew elsewhere takes the place of the one that has ended there", () => {
+    const { location, gone } = fresh();
+    const bound: [number, string][] = [];
+    location.watcher = { ...location.watcher!, bound: (slot, event) => void bound.push([location.id(slot), event]) };
+    location.load(row());
+    location.load(row({ cseq: 1, updated: WALL / 1000 + 1 }));
+    expect(gone).toEqual([]);
+    location.load(row({ id: 8, cseq: 1, updated: WALL / 1000 + 2 }));
+    expect(gone).toEqual([["sip:bob@example.com sip:bob@192.0.2.1:5070", "deactivated"]]);
+    expect(bound).toEqual([
+      [7, "created"],
+      [7, "refreshed"],
+      [8, "created"],
+    ]);
+    expect([location.size, location.aors]).toEqual([1, 1]);
+  });
+
   test("that no REGISTER can have made is not loaded", () => {
     const { location } = fresh();
     for (const wrong of [
