@@ -25,20 +25,26 @@ export interface GuardOptions {
   readonly open?: readonly string[];
 }
 
-const HANDLERS = [
-  "invite",
-  "options",
-  "register",
-  "message",
-  "info",
-  "update",
-  "subscribe",
-  "notify",
-  "publish",
-  "refer",
-  "prack",
-  "request",
-] as const satisfies (keyof Handlers)[];
+/** What of the handlers is called with a request. */
+type HandlerName = {
+  [K in keyof Handlers]-?: NonNullable<Handlers[K]> extends (request: never) => unknown ? K : never;
+}[keyof Handlers];
+
+/** Each of them: the type lets none be forgotten here, which would stand open. */
+const HANDLERS: Readonly<Record<HandlerName, true>> = {
+  invite: true,
+  options: true,
+  register: true,
+  message: true,
+  info: true,
+  update: true,
+  subscribe: true,
+  notify: true,
+  publish: true,
+  refer: true,
+  prack: true,
+  request: true,
+};
 
 type AnyHandler = (request: IncomingRequest) => unknown;
 
@@ -59,7 +65,7 @@ export function guard(auth: Digest, { role = "uas", open = ["OPTIONS", "REGISTER
     handlers: {},
     wrap(handlers) {
       const wrapped: Record<string, unknown> = { ...handlers };
-      for (const key of HANDLERS) {
+      for (const key of Object.keys(HANDLERS) as HandlerName[]) {
         const handler = handlers[key] as AnyHandler | undefined;
         // What is open stays as it is: a REGISTER is taken as it comes.
         if (handler !== undefined && !isOpen.has(key.toUpperCase())) wrapped[key] = guarded(handler);

@@ -89,14 +89,13 @@ export class IncomingRequest {
 
   /**
    * Answers with header lines that are octets already.
+   * @param answer not to be changed while it is held back
    * @param delay milliseconds that the answer is held back
    * @returns as {@link reply} does; true where it is held back
    */
   replyLines(answer: Answer, delay = 0): boolean {
     if (delay <= 0) return this.core.replyLines(this, answer);
-    // What is given is good for the moment only.
-    const kept = { ...answer, headers: answer.headers?.slice() };
-    this.core.alarms.set(delay, () => void this.replyLines(kept));
+    this.core.alarms.set(delay, () => void this.replyLines(answer));
     return true;
   }
 
