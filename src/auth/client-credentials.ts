@@ -8,6 +8,7 @@ import {
   HASH_SIZES,
   ha1Of,
 } from "./algorithm.ts";
+import { isPromise } from "./users.ts";
 
 /** A user's name and secret for a realm. */
 export interface Credentials {
@@ -53,7 +54,8 @@ export class CredentialSource {
   find(realm: string, host: string): Credentials | null | Promise<Credentials | null> {
     if (this.#find === null) return this.#listed(realm);
     const found = this.#find(realm, host);
-    return found instanceof Promise ? found.then(checkedOrNull) : checkedOrNull(found);
+    // Whatever has a `then`, as queries of databases do.
+    return isPromise(found) ? Promise.resolve(found).then(checkedOrNull) : checkedOrNull(found);
   }
 
   /** Whether it may have credentials for a realm. A function is not asked for that. */
