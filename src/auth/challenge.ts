@@ -5,6 +5,7 @@
  */
 import { ascii } from "../message/bytes.ts";
 import { type AlgorithmName, baseOf, type Qop, strongestFirst } from "./algorithm.ts";
+import { quotable } from "./challenge-scan.ts";
 import { NONCE_LENGTH, type NonceMaker } from "./nonce.ts";
 
 /** Who asks for credentials: a user agent server or registrar with 401, a proxy with 407 (RFC 3261 s22.1). */
@@ -21,7 +22,7 @@ export interface ChallengeParts {
 
 /** A text between quotes, as the grammar wants it (RFC 3261 s25.1 `quoted-string`). */
 export function quoted(text: string): string {
-  return `"${text.replace(/["\\]/g, "\\$&")}"`;
+  return `"${quotable(text)}"`;
 }
 
 interface Template {
