@@ -116,6 +116,7 @@ export function toDigestSettings({ auth }: Settings): Omit<DigestOptions, "users
     algorithms: auth.algorithms,
     md5Agents: auth["md5-agents"],
     qop: auth.qop,
+    authenticationInfo: auth["authentication-info"],
     allowWithoutQop: auth["allow-without-qop"],
     nonceLifetime: auth["nonce-lifetime"],
     nonceSecret: auth["nonce-secret"],

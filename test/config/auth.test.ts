@@ -127,6 +127,7 @@ describe("authentication", () => {
       algorithms: undefined,
       md5Agents: undefined,
       qop: undefined,
+      authenticationInfo: true,
       allowWithoutQop: false,
       nonceLifetime: 300,
       nonceSecret: undefined,
@@ -141,6 +142,7 @@ describe("authentication", () => {
       algorithms = ["md5-SESS", "SHA-256"]
       md5-agents = "OldPhone"
       qop = ["auth", "auth-int"]
+      authentication-info = false
       allow-without-qop = true
       nonce-lifetime = 11
       nonce-secret = "0123456789abcdef"
@@ -158,6 +160,7 @@ describe("authentication", () => {
       algorithms: ["MD5-sess", "SHA-256"],
       md5Agents: ["OldPhone"],
       qop: ["auth", "auth-int"],
+      authenticationInfo: false,
       allowWithoutQop: true,
       nonceLifetime: 11,
       nonceSecret: "0123456789abcdef",

@@ -92,6 +92,7 @@ test("what may be given more than once, what is yes or no, and what is a path is
     "uas.refer",
     "uas.messages",
     "auth.auth",
+    "auth.authentication-info",
     "auth.allow-without-qop",
     "auth.failures",
     "store.store-wait",

@@ -40,6 +40,7 @@ describe("precedence", () => {
       },
       auth: {
         auth: false,
+        "authentication-info": true,
         "allow-without-qop": false,
         "nonce-lifetime": 300,
         failures: true,

@@ -87,6 +87,10 @@ export const auth = z
       placeholder: "name",
       otherwise: "auth",
     }),
+    "authentication-info": flag(
+      "Whether answers prove that this server knows the secret too (Authentication-Info, RFC 7616 s3.5)",
+      true,
+    ),
     "allow-without-qop": flag("Whether clients of RFC 2069 are taken, which know no qop", false),
     "nonce-lifetime": number({
       ...seconds,
