@@ -96,6 +96,17 @@ describe("registrations", () => {
 });
 
 describe("users", () => {
+  test("may sign the address that they send to, as SIPp does, but no other than it and the Request-URI", async () => {
+    const server = await startRegistrar(...MEMORY, "--users", "bob=secret");
+    const signed = async (signedUri: string) => (await server.login({ signedUri })).startLine;
+    expect(await signed(`sip:127.0.0.1:${server.ports[0]}`)).toBe("SIP/2.0 200 OK");
+    expect(await signed(`sip:${DOMAIN}`)).toBe("SIP/2.0 200 OK");
+    for (const uri of ["sip:192.0.2.77:5060", "sip:example.org", "sip:bob@127.0.0.1"]) {
+      expect([uri, await signed(uri)]).toEqual([uri, "SIP/2.0 400 Request-URI Differs From uri In Authorization"]);
+    }
+    expect(await server.stop()).toBe(0);
+  });
+
   test("in a file are read again when it changes, at once on SIGHUP, and stay as they were when it is wrong", async () => {
     const users = file("users.json", JSON.stringify({ bob: "secret" }));
     const server = await startRegistrar(...MEMORY, "--users-file", users);

@@ -10,6 +10,7 @@ import { ConfigError } from "../config/error.ts";
 import { fileFault } from "../config/file-fault.ts";
 import type { Settings } from "../config/schema.ts";
 import { toDigestSettings } from "../config/to-options.ts";
+import { namesThisMachine } from "./own-addresses.ts";
 
 export interface Login {
   readonly digest: Digest;
@@ -30,7 +31,7 @@ export function openLogin(settings: Settings, log: AuthLog): Login | null {
   if (file?.hasRealm(realm!) === false) {
     log.warn({ file: settings.auth["users-file"], realm }, "nobody can log in: no user of the file is of this realm");
   }
-  return { digest: digest({ ...toDigestSettings(settings), users, log }), file };
+  return { digest: digest({ ...toDigestSettings(settings), users, log, acceptUri: namesThisMachine }), file };
 }
 
 function openUsers({ auth }: Settings, log: AuthLog): UserSource {

@@ -44,13 +44,13 @@ export async function startRegistrar(...args: string[]) {
     /** The Contacts of a user, as the server tells them. */
     fetch: async (user: string) => (await send({ user, contact: null })).headers("Contact"),
     /** A REGISTER that answers a challenge by MD5. @returns the answer to the second */
-    async login(shape: Registering & { realm?: string } = {}): Promise<SipMessage> {
-      const { user = "bob", password = "secret", realm = DOMAIN } = shape;
+    async login(shape: Registering & { realm?: string; signedUri?: string } = {}): Promise<SipMessage> {
+      const { user = "bob", password = "secret", realm = DOMAIN, signedUri: uri } = shape;
       const refused = await send(shape);
       const challenges = refused.headers("WWW-Authenticate").map((value) => paramsOf(`WWW-Authenticate: ${value}`));
       const challenge = challenges.find(({ algorithm }) => algorithm === "MD5");
       if (challenge === undefined) throw new Error(`no challenge for MD5: ${refused.startLine}`);
-      const login = { username: user, password, nonce: challenge.nonce!, realm, algorithm: "MD5" };
+      const login = { username: user, password, nonce: challenge.nonce!, realm, algorithm: "MD5", ...(uri && { uri }) };
       return send(shape, [`Authorization: ${credentials(login)}`]);
     },
     /** Waits for a record of the log. */
