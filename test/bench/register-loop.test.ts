@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { freePort } from "../../bench/load/process.ts";
 import { openRegisterLoop, type RegisterLoop, type RegisterLoopOptions } from "../../bench/load/register-loop.ts";
 import { userName } from "../../bench/load/register-users.ts";
 
@@ -39,8 +40,11 @@ async function registrar(answer: Answer): Promise<{ port: number; seen: Seen[] }
     const kept = ["Via", "From", "To", "Call-ID", "CSeq"].map((name) => `${name}: ${header(name)}`);
     return [`SIP/2.0 ${status}`, ...kept, "Content-Length: 0\r\n\r\n"].join("\r\n");
   };
+  // One that is free for both.
+  const port = await freePort();
   const socket = await Bun.udpSocket({
     hostname: "127.0.0.1",
+    port,
     socket: {
       data(self, bytes, port, address) {
         const reply = take(bytes.toString());
@@ -48,7 +52,6 @@ async function registrar(answer: Answer): Promise<{ port: number; seen: Seen[] }
       },
     },
   });
-  const { port } = socket;
   const listener = Bun.listen<{ rest: string }>({
     hostname: "127.0.0.1",
     port,
