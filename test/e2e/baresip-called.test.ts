@@ -52,12 +52,13 @@ describe.skipIf(verdict !== "run").each(["udp", "tcp"])("baresip, called over %s
   test("rings, answers, holds and resumes, and is hung up", async () => {
     const { bell, server, uri } = await ready(transport);
     const directions: string[] = [];
+    const acknowledged: Promise<Dialog>[] = [];
     let version = 1;
     const handlers: DialogHandlers = {
       invite(again: Call) {
         const asked = /^a=(sendonly|recvonly|inactive|sendrecv)/m.exec(Buffer.from(again.body).toString())?.[1];
         directions.push(asked ?? "sendrecv");
-        void again.answer(description(++version, asked === "sendonly" ? "recvonly" : "sendrecv"));
+        acknowledged.push(again.answer(description(++version, asked === "sendonly" ? "recvonly" : "sendrecv")));
       },
     };
     const statuses: number[] = [];
@@ -78,6 +79,7 @@ describe.skipIf(verdict !== "run").each(["udp", "tcp"])("baresip, called over %s
     bell.resume();
     await until("its resumption", () => directions.length === 2);
     expect(directions).toEqual(["sendonly", "sendrecv"]);
+    await Promise.all(acknowledged);
     dialog.bye();
     await bell.event("CLOSED");
     expect(await dialog.ended).toBe("local");
