@@ -1,6 +1,5 @@
 /** baresip, a phone that is none of ours, is called by `server.call`: it answers, holds, is held, hangs up, refuses. */
 import { afterEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { freePort } from "../../bench/load/process.ts";
 import type { Call, Dialog, DialogHandlers } from "../../src/index.ts";
 import { Baresip, baresipPath } from "../support/baresip.ts";
 import { callFailure } from "../support/call-failure.ts";
@@ -28,8 +27,7 @@ afterEach(async () => {
 
 /** A phone that can be called, and a server. */
 async function ready(transport: string) {
-  const port = await freePort();
-  const bell = await Baresip.start(`sip_listen 127.0.0.1:${port}`);
+  const [bell, port] = await Baresip.listening();
   phone = bell;
   running = await testServer({ listen: ["udp://127.0.0.1:0", "tcp://127.0.0.1:0"] });
   return { bell, server: running.server, uri: `sip:tester@127.0.0.1:${port};transport=${transport}` };

@@ -81,6 +81,22 @@ export class Baresip implements AsyncDisposable {
     return phone;
   }
 
+  /**
+   * The same, listening for calls at a port of its own.
+   * @returns it, and the port
+   */
+  static async listening(...config: string[]): Promise<[phone: Baresip, port: number]> {
+    for (let tries = 1; ; tries++) {
+      const port = await freePort();
+      try {
+        return [await Baresip.start(`sip_listen 127.0.0.1:${port}`, ...config), port];
+      } catch (error) {
+        // It takes the port behind for TLS, which may be somebody's; and another may have come before it.
+        if (tries === 10 || !(error as Error).message.includes("Address already in use")) throw error;
+      }
+    }
+  }
+
   dial(uri: string): void {
     this.#command("dial", uri);
   }
