@@ -102,6 +102,13 @@ export function equalsLower(bytes: Uint8Array, start: number, end: number, other
   return true;
 }
 
+/** Whether the range holds just this text, one octet a character. */
+export function equalsText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
+  if (end - start !== text.length) return false;
+  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
+  return true;
+}
+
 /** Whether two ranges hold the same octets. */
 export function equalRanges(
   a: Uint8Array,

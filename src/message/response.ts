@@ -4,7 +4,7 @@
  * s18.2.1, RFC 3581 s4), Record-Route where a dialog may come of it (s12.1.1), Timestamp in a 100 (s8.2.6.1).
  */
 import type { Arena } from "./arena.ts";
-import { ascii, CR, LBRACKET, LF } from "./bytes.ts";
+import { ascii, CR, equalsText, LBRACKET, LF } from "./bytes.ts";
 import { Header } from "./header.ts";
 import {
   FIRST,
@@ -216,7 +216,5 @@ const RECEIVED_FIRST = [RECEIVED_PARAM, RPORT_PARAM] as const;
 /** Whether sent-by names just this address. */
 function isHost(bytes: Uint8Array, start: number, end: number, address: string): boolean {
   const bracket = bytes[start] === LBRACKET ? 1 : 0;
-  if (end - start - bracket * 2 !== address.length) return false;
-  for (let i = 0; i < address.length; i++) if (bytes[start + bracket + i] !== address.charCodeAt(i)) return false;
-  return true;
+  return equalsText(bytes, start + bracket, end - bracket, address);
 }

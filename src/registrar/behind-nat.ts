@@ -1,6 +1,6 @@
 /** Whether a client is behind a NAT: its Contact names another address than the one its REGISTER came from. */
 import { isIP } from "node:net";
-import { COLON, LBRACKET, latin1 } from "../message/bytes.ts";
+import { COLON, equalsText, LBRACKET, latin1 } from "../message/bytes.ts";
 import { isNumericHost, SIP_PORT, SIPS_PORT } from "../transport/address.ts";
 import { shortIpv6 } from "../transport/ipv6.ts";
 import { CONTACT_START, HOST_END, HOST_START, PORT } from "./contact-fields.ts";
@@ -20,7 +20,7 @@ export function isBehindNat(bytes: Uint8Array, table: Int32Array, at: number, pe
     start++;
     end--;
   }
-  if (!isText(bytes, start, end, peer)) {
+  if (!equalsText(bytes, start, end, peer)) {
     const host = latin1(bytes, start, end);
     // An IPv6 address may be written in many ways.
     if (isIP(host) !== 6 || shortIpv6(host) !== peer) return isNumericHost(host);
@@ -30,10 +30,4 @@ export function isBehindNat(bytes: Uint8Array, table: Int32Array, at: number, pe
   if (written >= 0) return written !== port;
   // `sip:` has its colon there, `sips:` has not.
   return port !== (bytes[table[at + CONTACT_START]! + 3] === COLON ? SIP_PORT : SIPS_PORT);
-}
-
-function isText(bytes: Uint8Array, start: number, end: number, text: string): boolean {
-  if (end - start !== text.length) return false;
-  for (let i = 0; i < text.length; i++) if (bytes[start + i] !== text.charCodeAt(i)) return false;
-  return true;
 }

@@ -5,7 +5,7 @@
  *     const server = await serve({ plugins: [phones] });
  *     const [best] = phones.lookup("sip:bob@example.com");
  */
-import type { Digest, FoundUser, Verdict } from "../auth/digest.ts";
+import type { Allowed, Digest, FoundUser, Verdict } from "../auth/digest.ts";
 import { isPromise } from "../auth/users.ts";
 import type { RegisteredContact, RegistrationSource } from "../events/reg.ts";
 import { type BoundEvent, Location, type LocationWatcher, type UnboundEvent } from "../location/location.ts";
@@ -143,9 +143,8 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
 
   /** @internal */
   readonly register = (arrival: Arrival): void => {
-    const { message, channel, address, port } = arrival;
     this.#counters.requests++;
-    const verdict = this.#auth?.check(message, address, "uas");
+    const verdict = this.#auth?.check(arrival.message, arrival.address, "uas");
     if (isPromise(verdict) || (verdict !== undefined && !verdict.isAllowed && verdict.delay > 0)) {
       this.#judged(arrival.open(), verdict);
       return;
@@ -154,8 +153,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
       arrival.answer(verdict);
       return;
     }
-    const user = verdict?.user ?? null;
-    const answer = this.#room.registration.take(message, channel, address, port, user, verdict?.headers ?? null);
+    const answer = this.#take(arrival, verdict);
     if (this.#isToBeStored(answer)) this.#afterStore(arrival.open(), answer);
     else arrival.answer(answer);
   };
@@ -298,13 +296,17 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
       );
     }
     if (verdict !== undefined && !verdict.isAllowed) return void request.replyLines(verdict, verdict.delay);
-    const { message, channel, address, port } = request;
-    const user = verdict?.user ?? null;
-    const answer = this.#room.registration.take(message, channel, address, port, user, verdict?.headers ?? null);
+    const answer = this.#take(request, verdict);
     // It may have gone while its user was looked up; nobody would tell of that again.
-    if (!channel.isOpen) this.lost(channel);
+    if (!request.channel.isOpen) this.lost(request.channel);
     if (this.#isToBeStored(answer)) this.#afterStore(request, answer);
     else request.replyLines(answer);
+  }
+
+  /** Carries out a REGISTER whose sender may send it. @param verdict undefined where nobody is asked */
+  #take({ message, channel, address, port }: Arrival | IncomingRequest, verdict: Allowed | undefined): Answer {
+    const user = verdict?.user ?? null;
+    return this.#room.registration.take(message, channel, address, port, user, verdict?.headers ?? null);
   }
 
   /** Whether an answer waits for the store. Who asks is told what is known, whatever the store does. */
