@@ -2,6 +2,7 @@
 
 import { networkInterfaces } from "node:os";
 import { Uri } from "../message/uri.ts";
+import { withoutBrackets } from "../transport/address.ts";
 
 /**
  * Whether a `uri` of credentials names this machine by its numeric address, and no user. A client that is told of a domain
@@ -11,6 +12,6 @@ import { Uri } from "../message/uri.ts";
 export function namesThisMachine(uri: string): boolean {
   const parsed = Uri.parse(uri);
   if (parsed === null || parsed.user !== undefined) return false;
-  const host = parsed.host.replace(/^\[|\]$/g, "");
+  const host = withoutBrackets(parsed.host);
   return Object.values(networkInterfaces()).some((list) => list?.some(({ address }) => address === host));
 }

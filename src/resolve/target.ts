@@ -1,6 +1,7 @@
 /** From a URI to where its request goes: what is asked for, and what is found. */
 import { isIPv4, isIPv6 } from "node:net";
 import type { Uri } from "../message/uri.ts";
+import { withoutBrackets } from "../transport/address.ts";
 import { shortIpv6 } from "../transport/ipv6.ts";
 import type { TransportName } from "../transport/kinds.ts";
 import { plainName } from "./domain-name.ts";
@@ -59,8 +60,4 @@ export function numericAddress(host: string): string | null {
 /** The family of a numeric address. */
 export function familyOf(address: string): 4 | 6 {
   return address.includes(":") ? 6 : 4;
-}
-
-function withoutBrackets(host: string): string {
-  return host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
 }

@@ -20,6 +20,11 @@ export function hostPort(host: string, port: number): string {
   return host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
+/** A host as it stands in a URI, an IPv6 address without its brackets. */
+export function withoutBrackets(host: string): string {
+  return host.startsWith("[") && host.endsWith("]") ? host.slice(1, -1) : host;
+}
+
 /** Whether text is a numeric IPv4 or IPv6 address, brackets allowed round the latter. */
 export function isNumericHost(host: string): boolean {
   return /^\d{1,3}(\.\d{1,3}){3}$/.test(host) || /^\[?[0-9A-Fa-f:]*:[0-9A-Fa-f:.]*\]?$/.test(host);

@@ -2,7 +2,7 @@
  * By what name peers reach a listener: `host:port` for Via, Contact and Record-Route. What is advertised, else the
  * address that is bound, else, where every address is bound, the one that a peer sees; never a wildcard.
  */
-import { hostPort } from "./address.ts";
+import { hostPort, withoutBrackets } from "./address.ts";
 
 export class OwnName {
   readonly #address: string;
@@ -58,5 +58,5 @@ export function isWildcard(address: string): boolean {
 
 /** The host of `host:port`, IPv6 without brackets. */
 export function hostOf(sentBy: string): string {
-  return sentBy.slice(0, sentBy.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  return withoutBrackets(sentBy.slice(0, sentBy.lastIndexOf(":")));
 }

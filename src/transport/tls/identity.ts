@@ -1,6 +1,6 @@
 /** Who a certificate says that its owner is, by the rules of SIP (RFC 5922 s7.1-7.4). */
 import type { X509Certificate } from "node:crypto";
-import { isNumericHost } from "../address.ts";
+import { isNumericHost, withoutBrackets } from "../address.ts";
 
 /** Bun's word for a chain that is in order but does not name the server by the rules of the web, which are not SIP's. */
 const OTHER_NAME = "ERR_TLS_CERT_ALTNAME_INVALID";
@@ -41,7 +41,7 @@ export function sipIdentities(certificate: X509Certificate): string[] {
  * @param domain the host of the URI that was looked up, not what DNS made of it; an IPv6 address with or without brackets
  */
 export function matchesDomain(certificate: X509Certificate, domain: string): boolean {
-  if (isNumericHost(domain) && namesAddress(certificate, domain.replace(/^\[|\]$/g, ""))) return true;
+  if (isNumericHost(domain) && namesAddress(certificate, withoutBrackets(domain))) return true;
   const wanted = dnsName(domain);
   return wanted !== null && sipIdentities(certificate).includes(wanted);
 }
