@@ -5,6 +5,7 @@ import { ANSWER, Callee } from "../support/callee.ts";
 import { calling } from "../support/calling.ts";
 import { OFFER, type SipMessage } from "../support/sip-messages.ts";
 import { until } from "../support/until.ts";
+import type { Wanted } from "../support/wire-client.ts";
 
 setDefaultTimeout(20_000);
 
@@ -40,8 +41,8 @@ function requester(phone: Callee, invite: SipMessage) {
 
 /** Takes requests, and sees that they stand in the dialog. */
 function taker(phone: Callee, dialog: Dialog) {
-  return async (method: string): Promise<SipMessage> => {
-    const request = await phone.next(method);
+  return async (wanted: Wanted): Promise<SipMessage> => {
+    const request = await phone.next(wanted);
     expect([request.callId, request.fromTag, request.toTag ?? ""]).toEqual([
       dialog.callId,
       dialog.localTagText,
@@ -176,19 +177,22 @@ describe.each(ROLES)("as the %s", (role) => {
     using all = await standing(role);
     const asked = all.dialog.invite(HELD);
     let cseq = all.dialog.localCSeq;
-    for (let i = 0; i < 3; i++) {
-      const invite = await all.next("INVITE");
-      expect([invite.cseq, invite.body]).toEqual([cseq++, HELD]);
+    // One that goes out early in what passes is sent again before it is answered: those are left aside.
+    const tried = () =>
+      all.next((message) => message.status === 0 && message.method === "INVITE" && message.cseq === cseq);
+    for (let i = 0; i < 3; i++, cseq++) {
+      const invite = await tried();
+      expect(invite.body).toBe(HELD);
       all.phone.respond(invite, 491);
       await all.phone.next("ACK");
       if (least > 0) {
         await all.clock.pass(least - 100);
-        expect(await all.phone.rest()).toEqual([]);
+        expect((await all.phone.wire.rest()).filter((message) => message.cseq > cseq)).toEqual([]);
         await all.clock.pass(100);
       }
       await all.clock.pass(most - least + 10);
     }
-    await all.phone.answer(await all.next("INVITE"));
+    await all.phone.answer(await tried());
     expect((await asked).status).toBe(200);
   });
 

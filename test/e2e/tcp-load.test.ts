@@ -106,7 +106,8 @@ test("2,000 connections come and go, in order, by reset, and in mid-message: not
   });
   // The other connection's watch, and no more.
   expect(timers).toBe(1);
-  await until("the descriptors to be closed", () => descriptors() <= fds);
+  // What else this process opens meanwhile is far fewer than 2,000.
+  await until("the descriptors to be closed", () => descriptors() <= fds + 20);
   const grown = process.memoryUsage().heapUsed - heap;
   console.log(`2,000 connections: heap grew by ${Math.round(grown / 1024)} KiB`);
   // 1 KiB of each kept would be 2 MiB.

@@ -169,8 +169,8 @@ describe.each([true, false])("a socket, native %p", (native) => {
     }
     await client.until(() => true, 19);
     expect(texts(client)).toEqual(Array.from({ length: 20 }, (_, n) => `last words ${n}`));
-    // Bun closes its descriptor a turn later.
-    await until("descriptors to be closed", () => readdirSync("/proc/self/fd").length <= length);
+    // Bun closes its descriptor a turn later. What else this process opens meanwhile is far fewer than 40.
+    await until("descriptors to be closed", () => readdirSync("/proc/self/fd").length <= length + 10);
   });
 });
 
