@@ -2,7 +2,7 @@
 import { runAsChild, startChild } from "./child.ts";
 import { type Generator, startGenerator } from "./generator.ts";
 import { OptionsTemplate } from "./options-request.ts";
-import { freePort, freeUdpPort } from "./process.ts";
+import { freePort } from "./process.ts";
 import type { RunResult } from "./run-result.ts";
 import { type ServerTarget, startTarget } from "./target.ts";
 
@@ -37,7 +37,7 @@ export async function measureFlood(options: FloodOptions): Promise<FloodResult> 
     generator = await startGenerator({ transport, host: "127.0.0.1", port, concurrency: 1, connections: 1 }, pin);
     const quiet = await generator.run({ seconds: Math.max(1, warmup) });
     await subject.reset();
-    const ask: Ask = { port, sink: await freeUdpPort(), seconds: seconds + LEAD / 1000 };
+    const ask: Ask = { port, sink: await freePort(), seconds: seconds + LEAD / 1000 };
     const child = startChild<Sent>(import.meta.path, ask, pin);
     try {
       await Bun.sleep(LEAD);

@@ -8,6 +8,10 @@ import { availableParallelism } from "node:os";
 /** Kernel ticks a second in `/proc/PID/stat`: USER_HZ, 100 on every Linux port that Bun runs on. */
 const TICKS_A_SECOND = 100;
 
+/** Where {@link freePort} looks: Linux hands out 32,768 and up by itself, and well-known ports lie below 10,000. */
+const FIRST_PORT = 12_000;
+const PORTS = 20_000;
+
 /** CPU in microseconds since the process started. */
 export interface Cpu {
   readonly user: number;
@@ -105,23 +109,20 @@ export function command(argv: string[], pin?: Pin): string[] {
   return pin ? ["taskset", "-c", String(pin.core), ...argv] : argv;
 }
 
-/** A port on 127.0.0.1 that was free a moment ago, for UDP and for TCP. */
-export async function freePort(): Promise<number> {
+/**
+ * A port that was free a moment ago, for UDP and for TCP. It lies below those that systems hand out by themselves, so that
+ * no connection of anybody's takes it in between.
+ * @param hostname default 127.0.0.1
+ */
+export async function freePort(hostname = "127.0.0.1"): Promise<number> {
   for (;;) {
-    const port = await freeUdpPort();
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
     try {
-      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      (await Bun.udpSocket({ hostname, port })).close();
+      Bun.listen({ hostname, port, socket: { data() {} } }).stop(true);
       return port;
     } catch (error) {
       if ((error as { code?: string }).code !== "EADDRINUSE") throw error;
     }
   }
-}
-
-/** A UDP port on 127.0.0.1 that was free a moment ago. */
-export async function freeUdpPort(): Promise<number> {
-  const socket = await Bun.udpSocket({ hostname: "127.0.0.1" });
-  const { port } = socket;
-  socket.close();
-  return port;
 }

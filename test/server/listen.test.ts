@@ -1,19 +1,12 @@
 /** Listeners: where a server is reached, where its answers go, and what it calls itself. */
 import { describe, expect, setDefaultTimeout, test } from "bun:test";
+import { freePort } from "../../bench/load/process.ts";
 import { ListenError, serve } from "../../src/index.ts";
 import { advertisedFor, parseListenAddress } from "../../src/server/listen.ts";
 import { testServer } from "../support/test-server.ts";
 import { WireClient } from "../support/wire-client.ts";
 
 setDefaultTimeout(20_000);
-
-/** A UDP port of the loopback that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const socket = await Bun.udpSocket({ hostname: "127.0.0.1", port: 0 });
-  const { port } = socket;
-  socket.close();
-  return port;
-}
 
 async function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(

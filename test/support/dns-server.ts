@@ -3,6 +3,7 @@
  * packets (RFC 1035, RFC 3596, RFC 2782, RFC 3403) and writes down what it was asked.
  */
 import type { TCPSocketListener, udp } from "bun";
+import { freePort } from "../../bench/load/process.ts";
 
 const TYPES = { A: 1, CNAME: 5, AAAA: 28, SRV: 33, NAPTR: 35 } as const;
 export type DnsType = keyof typeof TYPES;
@@ -72,26 +73,21 @@ export class DnsServer {
 
   static async start(): Promise<DnsServer> {
     const server = new DnsServer();
-    for (let tries = 1; ; tries++) {
-      server.#udp = await Bun.udpSocket({
-        hostname: "127.0.0.1",
-        socket: {
-          data: (socket, query, port, address) =>
-            server.#answer(query, true, (bytes) => {
-              if (!socket.closed) socket.send(bytes, port, address);
-            }),
-          // A resolver that has given up closes its socket.
-          error() {},
-        },
-      });
-      try {
-        server.#tcp = server.#listen(server.#udp.port);
-        return server;
-      } catch (error) {
-        server.#udp.close();
-        if (tries === 10) throw error;
-      }
-    }
+    const port = await freePort();
+    server.#udp = await Bun.udpSocket({
+      hostname: "127.0.0.1",
+      port,
+      socket: {
+        data: (socket, query, peerPort, address) =>
+          server.#answer(query, true, (bytes) => {
+            if (!socket.closed) socket.send(bytes, peerPort, address);
+          }),
+        // A resolver that has given up closes its socket.
+        error() {},
+      },
+    });
+    server.#tcp = server.#listen(port);
+    return server;
   }
 
   /** `127.0.0.1:PORT`, as the setting `nameservers` takes it. */

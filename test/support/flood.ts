@@ -3,7 +3,7 @@
  *
  * The file is both ends: imported, it starts the process; run, it is the process.
  */
-import { freeUdpPort } from "../../bench/load/process.ts";
+import { freePort } from "../../bench/load/process.ts";
 import { requestText } from "./sip-messages.ts";
 
 /** OPTIONS, each with a branch of its own; or long messages without a Via, which are read to their end and not answered. */
@@ -27,7 +27,7 @@ export interface FloodOptions {
 /** Floods until the time is over. @returns how many datagrams the kernel took */
 export async function flood({ kind, port, duration, atMost = 1_500_000 }: FloodOptions): Promise<number> {
   // Answers go to a socket that nobody reads.
-  const sink = await freeUdpPort();
+  const sink = await freePort();
   const child = Bun.spawn(
     [process.execPath, import.meta.path, kind, `${port}`, `${duration}`, `${atMost}`, `${sink}`],
     { stdio: ["ignore", "pipe", "inherit"] },

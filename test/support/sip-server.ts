@@ -3,6 +3,7 @@
  * says. It can call too, so that requests come back on the ways that it opened.
  */
 import type { Socket, TCPSocketListener, udp } from "bun";
+import { freePort } from "../../bench/load/process.ts";
 import type { CertificateFiles } from "./certificates.ts";
 import { responseText, SipMessage } from "./sip-messages.ts";
 import { bytesOf } from "./sip-text.ts";
@@ -77,16 +78,10 @@ export class SipServer {
     { over = ["udp", "tcp"], host = "127.0.0.1", port = 0, certificate }: SipServerOptions = {},
   ): Promise<SipServer> {
     const server = new SipServer(host, typeof onRequest === "function" ? onRequest : () => onRequest);
-    for (let tries = 1; ; tries++) {
-      try {
-        if (over.includes("udp")) server.#udp = await server.#bind(port);
-        if (over.includes("tcp") || over.includes("tls")) server.listen(server.#udp?.port ?? port, certificate);
-        return server;
-      } catch (error) {
-        server[Symbol.dispose]();
-        if (tries === 10) throw error;
-      }
-    }
+    const own = port === 0 ? await freePort(host) : port;
+    if (over.includes("udp")) server.#udp = await server.#bind(own);
+    if (over.includes("tcp") || over.includes("tls")) server.listen(own, certificate);
+    return server;
   }
 
   get port(): number {
