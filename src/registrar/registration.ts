@@ -12,6 +12,7 @@ import { Header } from "../message/header.ts";
 import { CSEQ_NUMBER, VIA_END } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import type { Answer } from "../server/arrival.ts";
+import { OLD_CSEQ } from "../server/screening.ts";
 import type { Channel } from "../transport/channel.ts";
 import { isBehindNat } from "./behind-nat.ts";
 import {
@@ -39,8 +40,6 @@ import { Outbound, type Registered } from "./registered.ts";
 import type { RegistrarSettings } from "./settings.ts";
 import { type MayRegister, Whose } from "./whose.ts";
 
-/** SIPp takes the first "CSeq" of a response for the header field. */
-const OLD_CSEQ: Answer = { status: 500, reason: "Sequence Number Out Of Order" };
 const BAD_STAR: Answer = { status: 400, reason: "Contact * Needs Expires: 0" };
 const TOO_MANY: Answer = { status: 403, reason: "Too Many Contacts" };
 const FULL: Answer = { status: 503, reason: "No Room For Bindings", headers: ascii("Retry-After: 60\r\n") };

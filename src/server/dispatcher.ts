@@ -18,13 +18,12 @@ import { type MidCallHost, outOfTurn, takePrack, takeUpdate } from "./mid-call.t
 import type { Handlers, Log, RequestHandler } from "./options.ts";
 import type { Plugin } from "./plugin.ts";
 import type { Responder } from "./responder.ts";
-import { type Refusal, screen } from "./screening.ts";
+import { OLD_CSEQ, type Refusal, screen } from "./screening.ts";
 import { SessionRequest } from "./session-request.ts";
 
 const OF_SUBSCRIPTIONS: ReadonlySet<number> = new Set([Method.SUBSCRIBE, Method.NOTIFY, Method.REFER]);
 const OK: Refusal = { status: 200 };
 const STRANGER: Refusal = { status: 481 };
-const OLD_CSEQ: Refusal = { status: 500, reason: "CSeq Out Of Order" };
 const NO_REINVITE: Refusal = { status: 488 };
 const GLARE: Refusal = { status: 491 };
 

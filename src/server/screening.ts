@@ -20,6 +20,8 @@ export interface Refusal {
   headers?: Uint8Array;
 }
 
+/** RFC 3261 s10.3, s12.2.2. SIPp takes the first "CSeq" of a response for the header field, so the reason has none. */
+export const OLD_CSEQ: Refusal = { status: 500, reason: "Sequence Number Out Of Order" };
 const SCHEME: Refusal = { status: 416 };
 const MERGED: Refusal = { status: 482, reason: "Request Merged" };
 const REPLACES: Refusal = { status: 400, reason: "Replaces Outside INVITE" };
