@@ -71,8 +71,12 @@ export async function startCli(...args: string[]) {
 }
 
 /** The same for one that may log something `before` it listens. */
-export async function startOn(...args: string[]) {
-  const child = spawnCli(...args);
+export function startOn(...args: string[]) {
+  return listening(spawnCli(...args));
+}
+
+/** Waits until a command that was started listens. @param child its stdout and stderr on pipes */
+export async function listening(child: Bun.Subprocess<Bun.SpawnOptions.Writable, "pipe", "pipe">) {
   const records = readRecords(child.stdout);
   const before: LogRecord[] = [];
   for (;;) {

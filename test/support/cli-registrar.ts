@@ -18,7 +18,13 @@ export interface Registering {
 
 /** Starts it on a free port of the loopback. @param args flags beside those for mode, domain and port */
 export async function startRegistrar(...args: string[]) {
-  const started = await startOn("--mode", "registrar", "--domains", DOMAIN, "--listen", "udp://127.0.0.1:0", ...args);
+  return registrarOf(
+    await startOn("--mode", "registrar", "--domains", DOMAIN, "--listen", "udp://127.0.0.1:0", ...args),
+  );
+}
+
+/** A client for one that was started. */
+export async function registrarOf(started: Awaited<ReturnType<typeof startOn>>) {
   const client = await WireClient.open({ address: "127.0.0.1", port: started.ports[0]! });
   let cseq = 0;
 
