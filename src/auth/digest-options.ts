@@ -11,6 +11,11 @@ export interface DigestOptions {
   /** Where users come from: a source, names with their secrets, or a function that finds the secrets of a name. */
   readonly users: UserSource | UserRecord | UserLookup;
   /**
+   * Milliseconds that a user may take to be found, where that is by a promise; then the answer is 503, and what is found
+   * later is dropped. Default 5,000.
+   */
+  readonly lookupTimeout?: number;
+  /**
    * What is offered, the strongest first whatever the order here, but for what the users' secrets do not serve. Default
    * SHA-512-256, SHA-256 and MD5. With `["MD5"]` there is one challenge, as clients of RFC 2617 want.
    */
@@ -55,7 +60,7 @@ export interface DigestOptions {
   readonly random?: RandomFill;
 }
 
-/** What was said of requests: each is counted once, in one of the first seven. */
+/** What was said of requests: each is counted once, in one of the first eight. */
 export interface DigestCounters extends LockoutCounters {
   accepted: number;
   /** Came without credentials for the realm. */
@@ -70,6 +75,8 @@ export interface DigestCounters extends LockoutCounters {
   refused: number;
   /** Credentials that cannot be read, or are for another Request-URI. */
   malformed: number;
+  /** The user was not found in time. */
+  late: number;
 }
 
 /** A request that may pass. */
@@ -90,7 +97,7 @@ export interface Allowed {
 /** A request that may not. */
 export interface Denied {
   readonly isAllowed: false;
-  readonly status: 400 | 401 | 403 | 407;
+  readonly status: 400 | 401 | 403 | 407 | 503;
   /** A reason phrase that names the fault; undefined for the status's own. */
   readonly reason?: string | undefined;
   /** Lines with their CRLF: challenges, Retry-After. */

@@ -18,6 +18,7 @@ import { hexNumber } from "./digest-input.ts";
 import type { Allowed, Denied, DigestCounters, DigestOptions, Verdict } from "./digest-options.ts";
 import { namesRequestUri } from "./digest-uri.ts";
 import { writeInfo } from "./info.ts";
+import { LATE, LateUsers, type Waiting } from "./late-users.ts";
 import { DEFAULT_LOCKOUT, Lockout } from "./lockout.ts";
 import type { NonceMaker } from "./nonce.ts";
 import { Nonces } from "./nonces.ts";
@@ -32,6 +33,7 @@ export { FoundUser, type UserSecrets, type UserSource } from "./users.ts";
 
 const DEFAULT_LIFETIME = 300;
 const DEFAULT_MAX_NONCES = 131_072;
+const DEFAULT_LOOKUP_TIMEOUT = 5000;
 const SHORTEST_SECRET = 16;
 /** What is used of a nonce without `nc`: all of it. */
 const WHOLE_NONCE = 0xffffffff;
@@ -49,6 +51,7 @@ export class Digest {
   readonly counters: DigestCounters;
   readonly #realmOctets: Uint8Array;
   readonly #users: UserSource;
+  readonly #late: LateUsers;
   readonly #offer: Offer;
   readonly #lockout: Lockout | null;
   readonly #nonces: Nonces;
@@ -93,6 +96,7 @@ export class Digest {
     this.#users = sourceOf(options.users);
     this.#offer = new Offer(options, this.#users);
     this.#now = options.now ?? steadyTime();
+    this.#late = new LateUsers(realm, options.lookupTimeout ?? DEFAULT_LOOKUP_TIMEOUT, this.#now);
     const [lifetime, start] = [nonceLifetime * 1000, this.#now()];
     this.#nonces = new Nonces({ realm, secret, max: maxNonces, lifetime, start, random });
     this.#verdicts = new Verdicts(this.#offer, this.#nonces.maker);
@@ -113,9 +117,10 @@ export class Digest {
    * ACK and CANCEL cannot be sent again with credentials and must not be challenged (RFC 3261 s22.1): not to be asked
    * about; they get 403 here.
    * @param address the numeric address that the request came from
+   * @param waiting what `lookupTimeout` is measured by; left out, a look-up takes as long as it takes
    * @returns a promise that is rejected with what the users' source threw or rejected with
    */
-  check(message: Message, address: string, role: Role): Verdict | Promise<Verdict> {
+  check(message: Message, address: string, role: Role, waiting?: Waiting): Verdict | Promise<Verdict> {
     const now = this.#now();
     const denied = this.#read(message, address, role, now);
     if (denied !== null) return denied;
@@ -124,7 +129,9 @@ export class Digest {
     // The scanner's message is overwritten by the next one, and so is what was read of it here.
     const kept = message.keep();
     const generation = this.#generation;
-    return Promise.resolve(user).then((found) => {
+    const inTime = waiting === undefined ? Promise.resolve(user) : this.#late.wait(user, waiting);
+    return inTime.then((found) => {
+      if (found === LATE) return this.#verdicts.late();
       const later = this.#now();
       const refused = this.#read(kept, address, role, later);
       // Who was found is of the users as they were when they were asked.

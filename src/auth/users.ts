@@ -105,7 +105,7 @@ export function isHa1(algorithm: Algorithm, text: unknown): boolean {
  * What is thrown, or a promise that is rejected, comes out of the check: the request is answered 500.
  */
 export interface UserSource {
-  /** At once, which is the quick way, or by a promise. */
+  /** At once, which is the quick way, or by a promise, which is waited for as long as `lookupTimeout` says. */
   find(name: string, realm: string): FoundUser | null | Promise<FoundUser | null>;
   /** The user whose hash of name and realm this is, in lower-case hexadecimal (RFC 7616 s3.4.4). Absent: none is found so. */
   findHashed?(hash: string, algorithm: Algorithm, realm: string): FoundUser | null | Promise<FoundUser | null>;

@@ -6,6 +6,7 @@ import type { Denied, DigestCounters } from "./digest-options.ts";
 import type { NonceMaker } from "./nonce.ts";
 import type { Offer } from "./offer.ts";
 
+const LATE_HEADERS = ascii("Retry-After: 5\r\n");
 const HEADER_NAMES = { uas: "Authorization", proxy: "Proxy-Authorization" } as const;
 
 export class Verdicts {
@@ -17,6 +18,7 @@ export class Verdicts {
     replayed: 0,
     refused: 0,
     malformed: 0,
+    late: 0,
     lockedAddresses: 0,
     lockedUsers: 0,
   };
@@ -63,6 +65,12 @@ export class Verdicts {
     this.counters.refused++;
     const headers = ascii(`Retry-After: ${Math.ceil(milliseconds / 1000)}\r\n`);
     return { isAllowed: false, status: 403, reason: "Too Many Failed Logins", headers, delay: 0 };
+  }
+
+  /** Its user was not found in time. */
+  late(): Denied {
+    this.counters.late++;
+    return { isAllowed: false, status: 503, reason: "User Not Looked Up In Time", headers: LATE_HEADERS, delay: 0 };
   }
 
   #challenge(message: Message, role: Role, isStale: boolean, now: number, delay: number): Denied {

@@ -79,7 +79,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     this.handlers = {
       register: (request) => {
         this.#counters.requests++;
-        return this.#judged(request, this.#verdict(request));
+        return this.#judged(request, this.#auth === null ? undefined : request.check(this.#auth, "uas"));
       },
     };
   }
@@ -144,7 +144,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
   /** @internal */
   readonly register = (arrival: Arrival): void => {
     this.#counters.requests++;
-    const verdict = this.#auth?.check(arrival.message, arrival.address, "uas");
+    const verdict = this.#auth?.check(arrival.message, arrival.address, "uas", this.#room.host);
     if (isPromise(verdict) || (verdict !== undefined && !verdict.isAllowed && verdict.delay > 0)) {
       this.#judged(arrival.open(), verdict);
       return;
@@ -278,10 +278,6 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
   get #room(): Rooms {
     if (this.#rooms === null) throw new TypeError("A registrar works once its server is there");
     return this.#rooms;
-  }
-
-  #verdict({ message, address }: IncomingRequest): Verdict | Promise<Verdict> | undefined {
-    return this.#auth?.check(message, address, "uas");
   }
 
   /** What follows from a verdict that comes later, or is told later. */

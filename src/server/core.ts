@@ -69,19 +69,19 @@ export class UasCore implements TransactionUser, DialogUser {
   readonly calls: Calls;
   readonly alarms: Alarms;
   readonly counters = new CoreCounters();
+  readonly log: Log;
   readonly capabilities: Capabilities;
   /** Null where sessions do not expire. */
   readonly sessionTimers: SessionTimers | null;
   /** Set while the server stops: new requests outside dialogs are refused with this. */
   stopping: Refusal | null = null;
   readonly #plugins: readonly Plugin[];
-  readonly #log: Log;
   readonly #responder: Responder;
   readonly #dispatcher: Dispatcher;
 
   constructor(options: CoreOptions) {
     const { wheel, timers, tokens, sessionTimers: timerPolicy = null } = options;
-    this.#log = options.log;
+    this.log = options.log;
     this.#plugins = options.plugins ?? [];
     this.capabilities = new Capabilities(options.handlers, options.software, this.#plugins, timerPolicy !== null);
     this.layer = new TransactionLayer({
@@ -174,7 +174,7 @@ export class UasCore implements TransactionUser, DialogUser {
     if (user instanceof OutgoingRequest) user.onTimeout();
     else if (user instanceof IncomingRequest) {
       if (user instanceof SessionRequest) user.onUnanswered();
-      this.#log.debug(where(user), "a request was never answered");
+      this.log.debug(where(user), "a request was never answered");
     }
   }
 
@@ -207,7 +207,7 @@ export class UasCore implements TransactionUser, DialogUser {
 
   byeFailed(dialog: Dialog, failure: RequestFailed): void {
     this.counters.byesUndelivered++;
-    this.#log.info({ callId: dialog.callId, cause: failure.message }, "a BYE reached nobody");
+    this.log.info({ callId: dialog.callId, cause: failure.message }, "a BYE reached nobody");
   }
 
   // ---- from requests and calls
@@ -281,7 +281,7 @@ export class UasCore implements TransactionUser, DialogUser {
 
   /** RFC 4028 s10. */
   #lapsed(dialog: Dialog): void {
-    this.#log.info({ callId: dialog.callId }, "a session that nobody refreshed was hung up");
+    this.log.info({ callId: dialog.callId }, "a session that nobody refreshed was hung up");
     this.dialogs.bye(dialog, "expired", { headers: { Reason: LAPSED } });
   }
 }

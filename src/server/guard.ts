@@ -77,7 +77,7 @@ export function guard(auth: Digest, { role = "uas", open = ["OPTIONS", "REGISTER
 
 /**
  * Has the sender of one request prove who it is. A request that does not is answered here, at once or after a while: 401 or
- * 407 with challenges, 400, or 403 after too many failures. One that does has its `user`, and its 2xx Authentication-Info.
+ * 407 with challenges, 400, 403 after too many failures, or 503 when its user is not found in time. One that does has its `user`, and its 2xx Authentication-Info.
  *
  *     async message(request) {
  *       const user = await authenticate(request, auth);
@@ -92,7 +92,7 @@ export function authenticate(
   auth: Digest,
   role: Role = "uas",
 ): FoundUser | null | Promise<FoundUser | null> {
-  const verdict = auth.check(request.message, request.address, role);
+  const verdict = request.check(auth, role);
   return isPromise(verdict) ? verdict.then((found) => judged(request, found)) : judged(request, verdict);
 }
 

@@ -1,5 +1,7 @@
 /** A request as a handler sees it. Its octets are decoded when they are asked for. */
-import type { Allowed } from "../auth/digest-options.ts";
+import type { Role } from "../auth/challenge.ts";
+import type { Digest } from "../auth/digest.ts";
+import type { Allowed, Verdict } from "../auth/digest-options.ts";
 import type { FoundUser } from "../auth/users.ts";
 import type { Dialog } from "../dialog/dialog.ts";
 import { ascii } from "../message/bytes.ts";
@@ -97,6 +99,11 @@ export class IncomingRequest {
     if (delay <= 0) return this.core.replyLines(this, answer);
     this.core.alarms.set(delay, () => void this.replyLines(answer));
     return true;
+  }
+
+  /** @internal judges its credentials: see {@link Digest.check} */
+  check(auth: Digest, role: Role): Verdict | Promise<Verdict> {
+    return auth.check(this.message, this.address, role, this.core);
   }
 
   /** Who has proved to have sent it; null where nobody was asked to. */
