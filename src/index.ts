@@ -23,7 +23,7 @@ export { type Events, type EventsOptions, events } from "./events/events.ts";
 export { type MessageSummary, messageSummary, messageSummaryBody } from "./events/message-summary.ts";
 export { type PresenceTuple, pidf, presence } from "./events/presence.ts";
 export { refer, sipfrag } from "./events/refer.ts";
-export { RegPackage } from "./events/reg.ts";
+export { type ContactChange, RegPackage } from "./events/reg.ts";
 export type { Notification, SubscribeOptions, Subscription, SubscriptionEnd } from "./events/subscription.ts";
 export { type RedisStoreOptions, redisStore } from "./location/redis-store.ts";
 export { type SqliteStoreOptions, sqliteStore } from "./location/sqlite-store.ts";

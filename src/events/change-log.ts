@@ -3,8 +3,11 @@
  * since it was told last (partial state: RFC 4235 s4.3, RFC 3680 s5).
  */
 
-/** How many that are gone are remembered; a subscriber that missed more is told the whole state. */
-const MAX_GONE = 32;
+/**
+ * How many that are gone are remembered; a subscriber that missed more is told the whole state. One REGISTER can end as many
+ * bindings.
+ */
+const MAX_GONE = 64;
 
 interface Entry<V> {
   readonly value: V;

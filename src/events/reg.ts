@@ -1,7 +1,7 @@
 /**
  * The `reg` event package: the bindings of an address-of-record (RFC 3680). Whoever keeps registrations tells the package
- * of them: all of them, or, where the package can ask for those that stand, the changes of addresses-of-record that
- * somebody watches.
+ * of their changes, each once it is complete: what one REGISTER does to many contacts is one NOTIFY. Told are all of them,
+ * or, where the package can ask for those that stand, the ones of addresses-of-record that somebody watches.
  */
 import type { BoundEvent, UnboundEvent } from "../location/location.ts";
 import { ChangeLogs } from "./change-log.ts";
@@ -12,6 +12,8 @@ const TYPE = "application/reginfo+xml";
 const NAMESPACE = "urn:ietf:params:xml:ns:reginfo";
 /** RFC 3680 s4.10: no more often than once in five seconds. */
 const MIN_INTERVAL_MS = 5000;
+
+const BOUND: ReadonlySet<string> = new Set<BoundEvent>(["registered", "created", "refreshed", "shortened"]);
 
 /** A binding. */
 export interface RegisteredContact {
@@ -28,11 +30,19 @@ export interface RegisteredContact {
   readonly cseq?: number;
 }
 
+/** What has become of a contact. Of one that is gone its `id` says enough. */
+export type ContactChange =
+  | { readonly contact: RegisteredContact; readonly event: BoundEvent }
+  | { readonly contact: Pick<RegisteredContact, "id">; readonly event: UnboundEvent };
+
 /** What a registrar tells of its bindings. */
 export interface RegistrationListener {
-  /** @param resource the canonical address-of-record */
-  bound(resource: string, contact: RegisteredContact, event: BoundEvent): void;
-  unbound(resource: string, contactId: string, event: UnboundEvent): void;
+  /**
+   * An address-of-record was changed: by a REGISTER, say, or in that the time of some contacts was over.
+   * @param resource the canonical address-of-record
+   * @param changes all that has become of its contacts by that, in order
+   */
+  changed(resource: string, changes: readonly ContactChange[]): void;
 }
 
 /** Who keeps registrations and can be asked for them. */
@@ -91,24 +101,18 @@ export class RegPackage implements EventPackage, RegistrationListener {
     return (this.#context?.subscriptions() ?? 0) > 0;
   }
 
-  bound(resource: string, contact: RegisteredContact, event: BoundEvent): void {
-    if (!this.#isFollowed(resource)) return;
-    const before = this.#logs.of(resource)?.get(contact.id);
-    const since = before === undefined ? this.#now : before.since;
-    this.#logs.set(resource, contact.id, { contact, state: "active", event, since, at: this.#now });
-    this.#context?.changed(resource);
+  changed(resource: string, changes: readonly ContactChange[]): void {
+    if (!this.wants(resource)) return;
+    let isNoted = false;
+    for (const change of changes) if (this.#note(resource, change)) isNoted = true;
+    if (isNoted) this.#context?.changed(resource);
   }
 
-  unbound(resource: string, contactId: string, event: UnboundEvent): void {
-    if (!this.#isFollowed(resource)) return;
-    const entry = this.#logs.of(resource)?.get(contactId);
-    if (entry === undefined) return;
-    this.#logs.remove(resource, contactId, { ...entry, state: "terminated", event });
-    this.#context?.changed(resource);
-  }
-
-  /** Whether the changes of a resource are kept: those that nobody watches can be asked for later. */
-  #isFollowed(resource: string): boolean {
+  /**
+   * Whether the changes of a resource are to be told: of one that nobody watches, what stands can be asked for later. A
+   * source that tells of an end asks this while the contact stands.
+   */
+  wants(resource: string): boolean {
     if (this.#source === null) return true;
     if (this.#context!.watchers(resource) > 0) {
       this.#seed(resource);
@@ -116,6 +120,19 @@ export class RegPackage implements EventPackage, RegistrationListener {
     }
     this.#logs.forget(resource);
     return false;
+  }
+
+  /** @returns false for the end of a contact that is not known */
+  #note(resource: string, change: ContactChange): boolean {
+    const { id } = change.contact;
+    const before = this.#logs.of(resource)?.get(id);
+    if (isBound(change)) {
+      const { contact, event } = change;
+      const since = before === undefined || event === "registered" ? this.#now : before.since;
+      this.#logs.set(resource, id, { contact, state: "active", event, since, at: this.#now });
+    } else if (before === undefined) return false;
+    else this.#logs.remove(resource, id, { ...before, state: "terminated", event: change.event });
+    return true;
   }
 
   /** Takes in what stands of a resource that nothing is known of yet. */
@@ -163,6 +180,10 @@ export class RegPackage implements EventPackage, RegistrationListener {
       `<uri>${escapeXml(uri)}</uri>${name}</contact>`
     );
   }
+}
+
+function isBound(change: ContactChange): change is Extract<ContactChange, { event: BoundEvent }> {
+  return BOUND.has(change.event);
 }
 
 function secondsBetween(start: number, end: number): number {

@@ -20,6 +20,8 @@ export interface LocationWatcher {
   taken?(slot: number): void;
   /** A binding is about to go: it can still be read. */
   unbound(slot: number, event: UnboundEvent): void;
+  /** A change is complete: one REGISTER, or whatever else it was, may have been told of many bindings. */
+  settled?(): void;
 }
 
 export interface LocationOptions {
@@ -54,6 +56,8 @@ export class Location extends BindingTable {
   readonly #epoch: number;
   readonly #packer = new BindingPacker();
   #lastId: number;
+  /** Changes that have begun, one within the other. */
+  #depth = 0;
 
   constructor({ wheel, epoch, ceiling, seed }: LocationOptions) {
     super(ceiling, seed);
@@ -76,6 +80,27 @@ export class Location extends BindingTable {
 
   // ---- changes
 
+  /** All that is done up to {@link complete} is one change; what is done alone is one by itself. */
+  begin(): void {
+    this.#depth++;
+  }
+
+  /** To be called even if what was to be done has failed. */
+  complete(): void {
+    this.#depth--;
+    this.#settle();
+  }
+
+  /** Makes one change of all that is done to bindings in a function. */
+  together<T>(change: () => T): T {
+    this.begin();
+    try {
+      return change();
+    } finally {
+      this.complete();
+    }
+  }
+
   /**
    * Binds a contact.
    * @param aor the canonical address-of-record fills `[start, end)`
@@ -90,6 +115,7 @@ export class Location extends BindingTable {
     this.#setFromNow(slot, values, 0);
     this.store?.put(slot);
     this.watcher?.bound(slot, "registered");
+    this.#settle();
     return slot;
   }
 
@@ -107,12 +133,14 @@ export class Location extends BindingTable {
     if (isSame) this.store?.touch(slot);
     else this.store?.put(slot);
     this.watcher?.bound(slot, "refreshed");
+    this.#settle();
   }
 
   /** Ends a binding. */
   remove(slot: number, event: UnboundEvent): void {
     this.store?.remove(slot);
     this.#end(slot, event);
+    this.#settle();
   }
 
   // ---- for stores
@@ -144,17 +172,24 @@ export class Location extends BindingTable {
     this.keep(slot, packer);
     this.#set(slot, row);
     this.watcher?.bound(slot, known >= 0 ? "refreshed" : "created");
+    this.#settle();
     return slot;
   }
 
   /** Ends a binding that the store has ended. @param key by {@link bindingKey} @returns whether it was there */
   unload(aor: string, key: string): boolean {
     const slot = this.slotOf(aor, key);
-    if (slot >= 0) this.#end(slot, "deactivated");
-    return slot >= 0;
+    if (slot < 0) return false;
+    this.#end(slot, "deactivated");
+    this.#settle();
+    return true;
   }
 
   // ----
+
+  #settle(): void {
+    if (this.#depth === 0) this.watcher?.settled?.();
+  }
 
   #end(slot: number, event: UnboundEvent): void {
     this.watcher?.unbound(slot, event);
@@ -183,11 +218,24 @@ export class Location extends BindingTable {
   #onExpiry(slot: number): void {
     this.setTimer(slot, 0);
     // A timer reaches no farther than seven days.
-    if (this.now < this.expires(slot) * 1000) this.#arm(slot);
-    else {
-      this.expired++;
-      this.#end(slot, "expired");
+    if (this.#isOver(slot)) this.together(() => this.#expire(this.aorSlotOf(slot)));
+    else this.#arm(slot);
+  }
+
+  /** Ends all bindings of an address-of-record whose time is over: those of one REGISTER go together. */
+  #expire(aor: number): void {
+    for (let slot = this.first(aor); slot >= 0; ) {
+      const next = this.next(slot);
+      if (this.#isOver(slot)) {
+        this.expired++;
+        this.#end(slot, "expired");
+      }
+      slot = next;
     }
+  }
+
+  #isOver(slot: number): boolean {
+    return this.now >= this.expires(slot) * 1000;
   }
 }
 

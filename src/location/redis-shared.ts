@@ -32,12 +32,17 @@ export class Shared {
     this.#parts = parts;
   }
 
-  /** Takes in what another server says. */
+  /** Takes in what another server says: what one REGISTER there has changed comes in one message. */
   hear(news: string): void {
     const heard = readNews(news);
-    if (heard === null) this.#parts.counters.malformed++;
-    for (const gone of heard?.gone ?? []) this.#drop(gone);
-    for (const shared of heard?.rows ?? []) this.#take(shared);
+    if (heard === null) {
+      this.#parts.counters.malformed++;
+      return;
+    }
+    this.#parts.location.together(() => {
+      for (const gone of heard.gone) this.#drop(gone);
+      for (const shared of heard.rows) this.#take(shared);
+    });
   }
 
   /** A binding is about to go here. */
@@ -70,12 +75,11 @@ export class Shared {
     this.#seen = new Uint8Array(this.#parts.location.ceiling);
   }
 
-  /** Takes in a value that was read. */
-  read(value: string): void {
-    const found = readValue(value);
-    if (found === null) this.#parts.counters.malformed++;
-    else if ("row" in found) this.#take(found);
-    else this.#drop(found);
+  /** Takes in values that were read together; null is none. */
+  read(values: readonly (string | null)[]): void {
+    this.#parts.location.together(() => {
+      for (const value of values) if (value !== null) this.#read(value);
+    });
   }
 
   /**
@@ -85,19 +89,36 @@ export class Shared {
    * @returns how many were ended, in steps between which others may have their turn
    */
   *end(since: number): Generator<void, number> {
-    const { location, changes } = this.#parts;
+    const { location } = this.#parts;
     let ended = 0;
-    for (let slot = 0; slot < location.used; slot++) {
-      if (slot % STEP === STEP - 1) yield;
-      if (location.expires(slot) === 0 || this.#seen![slot] === 1 || changes.has(slot)) continue;
-      if (location.updated(slot) >= since) changes.put(slot);
-      else if (location.unload(location.aorOf(slot), location.keyOf(slot))) ended++;
+    for (let slot = 0; slot < location.used; slot += STEP) {
+      if (slot > 0) yield;
+      const end = Math.min(slot + STEP, location.used);
+      ended += location.together(() => this.#endUnseen(slot, end, since));
     }
     this.#seen = null;
     return ended;
   }
 
+  #endUnseen(start: number, end: number, since: number): number {
+    const { location, changes } = this.#parts;
+    let ended = 0;
+    for (let slot = start; slot < end; slot++) {
+      if (location.expires(slot) === 0 || this.#seen![slot] === 1 || changes.has(slot)) continue;
+      if (location.updated(slot) >= since) changes.put(slot);
+      else if (location.unload(location.aorOf(slot), location.keyOf(slot))) ended++;
+    }
+    return ended;
+  }
+
   // ----
+
+  #read(value: string): void {
+    const found = readValue(value);
+    if (found === null) this.#parts.counters.malformed++;
+    else if ("row" in found) this.#take(found);
+    else this.#drop(found);
+  }
 
   #take({ row, server }: SharedRow): void {
     const { location, changes, counters, removed } = this.#parts;

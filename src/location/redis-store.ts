@@ -292,7 +292,7 @@ export class RedisStore implements BindingStore {
       const position = changes.drained;
       this.#isFlying = true;
       try {
-        for (const value of await slice.write()) shared.read(value);
+        shared.read(await slice.write());
       } catch (error) {
         slice.restore(changes, this.#removed);
         this.#since ||= since;

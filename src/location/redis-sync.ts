@@ -60,7 +60,7 @@ export async function readAll(
     // Redis goes on while the values are read.
     const values = keys.length > 0 ? link.send("MGET", ...keys) : Promise.resolve([]);
     scanning = cursor === "0" ? null : scan(cursor);
-    for (const value of (await link.answer(values)) as (string | null)[]) if (value !== null) shared.read(value);
+    shared.read((await link.answer(values)) as (string | null)[]);
   }
   const steps = shared.end(kept);
   for (;;) {

@@ -238,7 +238,9 @@ export class SqliteStore implements BindingStore {
         this.#fail(message.reason);
         break;
       case "removed":
-        for (const removal of message.removals) this.#removedElsewhere(removal);
+        this.#room.location.together(() => {
+          for (const removal of message.removals) this.#removedElsewhere(removal);
+        });
         break;
       case "upkeep":
         this.#upkeep(message.reason);

@@ -12,7 +12,10 @@ export interface StoreLog {
 
 /** What a store is given when it is opened. */
 export interface StoreHost {
-  /** The bindings that there are: {@link Location.load} takes in those of the store, and those of other servers. */
+  /**
+   * The bindings that there are: {@link Location.load} takes in those of the store, and those of other servers; in
+   * {@link Location.together} where several are one change to who watches.
+   */
   readonly location: Location;
   readonly log: StoreLog;
 }

@@ -7,7 +7,6 @@
  */
 import type { Allowed, Digest, FoundUser, Verdict } from "../auth/digest.ts";
 import { isPromise } from "../auth/users.ts";
-import type { RegisteredContact, RegistrationSource } from "../events/reg.ts";
 import { type BoundEvent, Location, type LocationWatcher, type UnboundEvent } from "../location/location.ts";
 import { Section } from "../location/packed.ts";
 import { BindingFlag } from "../location/row.ts";
@@ -22,11 +21,12 @@ import type { IncomingRequest } from "../server/incoming-request.ts";
 import type { Handlers } from "../server/options.ts";
 import type { Host, Plugin } from "../server/plugin.ts";
 import type { Channel } from "../transport/channel.ts";
-import { type Binding, bindingOf, compareBindings, decoded, readReceived } from "./binding.ts";
+import { type Binding, bindingOf, compareBindings, readReceived } from "./binding.ts";
 import { RegistrarCounters } from "./counters.ts";
 import { Flows } from "./flows.ts";
 import { Gruus } from "./gruus.ts";
 import { flowOfReceived, KeepAlive } from "./keep-alive.ts";
+import { RegFeed } from "./reg-feed.ts";
 import { Registered } from "./registered.ts";
 import { notStored, Registration } from "./registration.ts";
 import { DEFAULT_REGISTRAR, MOST_BINDINGS, type RegistrarOptions, type RegistrarSettings } from "./settings.ts";
@@ -53,13 +53,15 @@ interface Rooms {
   readonly gruus: Gruus;
   readonly registration: Registration;
   readonly keepAlive: KeepAlive;
+  /** Null where there is no `reg` package. */
+  readonly feed: RegFeed | null;
 }
 
 /** Seconds that can be added to the time and still be kept in 32 bits, for some decades to come. */
 const LONGEST_EXPIRES = 2 ** 30;
 
 /** The plugin, and what a program does with it. */
-export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
+export class Registrar implements Plugin, LocationWatcher {
   readonly supported = ["path", "outbound", "gruu"];
   readonly handlers: Partial<Handlers>;
   readonly #settings: RegistrarSettings;
@@ -121,8 +123,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
     const { serviceRoute, flowTimer, keepAlive, keepAliveInterval } = settings;
     const registered = new Registered({ location, gruus, serviceRoute, flowTimer });
     const counters = this.#counters;
-    const { mayRegister } = this.#options;
-    this.#options.reg?.follow(this);
+    const { mayRegister, reg } = this.#options;
     this.#rooms = {
       host,
       location,
@@ -137,6 +138,7 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
         interval: keepAliveInterval * 1000,
         flowOf: (slot) => this.#flowOf(slot),
       }),
+      feed: reg === undefined ? null : new RegFeed(location, reg),
     };
     gruus.load();
   }
@@ -161,12 +163,14 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
   /** @internal */
   lost(channel: Channel): void {
     const { flows, location } = this.#room;
-    for (const slot of flows.slotsOf(channel)) {
-      if (location.flags(slot) & BindingFlag.FlowOnly) {
-        this.#counters.flowsLost++;
-        location.remove(slot, "deactivated");
-      } else flows.detach(slot);
-    }
+    location.together(() => {
+      for (const slot of flows.slotsOf(channel)) {
+        if (location.flags(slot) & BindingFlag.FlowOnly) {
+          this.#counters.flowsLost++;
+          location.remove(slot, "deactivated");
+        } else flows.detach(slot);
+      }
+    });
   }
 
   /** @internal */
@@ -177,10 +181,9 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
 
   /** @internal */
   bound(slot: number, event: BoundEvent): void {
-    const { gruus, location } = this.#room;
+    const { gruus, feed } = this.#room;
     gruus.bound(slot);
-    const { reg } = this.#options;
-    if (reg?.isWatched) reg.bound(location.aorOf(slot), this.#contactOf(slot), event);
+    feed?.note(slot, event);
   }
 
   /** @internal */
@@ -190,22 +193,15 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
 
   /** @internal */
   unbound(slot: number, event: UnboundEvent): void {
-    const { flows, gruus, location } = this.#room;
-    const { reg } = this.#options;
-    if (reg?.isWatched) reg.unbound(location.aorOf(slot), String(location.id(slot)), event);
+    const { flows, gruus, feed } = this.#room;
+    feed?.note(slot, event);
     flows.detach(slot);
     gruus.unbound(slot);
   }
 
   /** @internal */
-  contactsOf(resource: string): RegisteredContact[] {
-    const { location } = this.#room;
-    const contacts: RegisteredContact[] = [];
-    const aor = location.findText(resource);
-    for (let slot = aor < 0 ? -1 : location.first(aor); slot >= 0; slot = location.next(slot)) {
-      contacts.push(this.#contactOf(slot));
-    }
-    return contacts;
+  settled(): void {
+    this.#room.feed?.settled();
   }
 
   // ---- for the program
@@ -261,16 +257,18 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
   unbind(uri: string | Uri, contact?: string): number {
     const { location } = this.#room;
     const aor = location.findText(aorOf(uri) ?? "");
-    let count = 0;
-    for (let slot = aor < 0 ? -1 : location.first(aor); slot >= 0; ) {
-      const next = location.next(slot);
-      if (contact === undefined || location.text(slot, Section.Uri) === contact) {
-        location.remove(slot, "deactivated");
-        count++;
+    return location.together(() => {
+      let count = 0;
+      for (let slot = aor < 0 ? -1 : location.first(aor); slot >= 0; ) {
+        const next = location.next(slot);
+        if (contact === undefined || location.text(slot, Section.Uri) === contact) {
+          location.remove(slot, "deactivated");
+          count++;
+        }
+        slot = next;
       }
-      slot = next;
-    }
-    return count;
+      return count;
+    });
   }
 
   // ----
@@ -320,14 +318,6 @@ export class Registrar implements Plugin, LocationWatcher, RegistrationSource {
         request.replyLines(notStored(message));
       },
     );
-  }
-
-  #contactOf(slot: number): RegisteredContact {
-    const { location } = this.#room;
-    const { id, name, contact, q, callId, cseq } = location.row(slot);
-    const displayName = name === "" ? undefined : decoded(name.replace(/^"|"$/g, "").replace(/\\(.)/gs, "$1"));
-    const [uri, expires] = [contact, location.remaining(slot)];
-    return { id: String(id), uri, displayName, q: q / 1000, expires, callId: decoded(callId), cseq };
   }
 
   /** The way that a binding came by, when it stands. */

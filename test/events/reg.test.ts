@@ -1,11 +1,16 @@
 /** The `reg` package: RFC 3680. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { RegPackage } from "../../src/events/reg.ts";
+import { type ContactChange, RegPackage } from "../../src/events/reg.ts";
 import { eventsPeer, WireSubscriber } from "../support/events-peer.ts";
 
 setDefaultTimeout(20_000);
 
 const BOB = "sip:bob@127.0.0.1";
+
+/** A change of one contact by its end. */
+function end(id: string, event: "expired" | "unregistered" = "expired"): ContactChange[] {
+  return [{ contact: { id }, event }];
+}
 
 test("bindings are told whole at first, then as they come and go", async () => {
   const reg = new RegPackage({ minInterval: 0 });
@@ -17,7 +22,8 @@ test("bindings are told whole at first, then as they come and go", async () => {
   expect(first.body).toContain('version="0" state="full"');
   expect(first.body).toContain(`<registration aor="${BOB}" id="r1" state="init"></registration>`);
 
-  reg.bound(BOB, { id: "1", uri: "sip:bob@10.0.0.1;x=<y>", q: 0.5, expires: 60, callId: "a&b", cseq: 7 }, "registered");
+  const contact = { id: "1", uri: "sip:bob@10.0.0.1;x=<y>", q: 0.5, expires: 60, callId: "a&b", cseq: 7 };
+  reg.changed(BOB, [{ contact, event: "registered" }]);
   const bound = await watcher.notified();
   expect(bound.body).toContain('version="1" state="partial"');
   expect(bound.body).toContain(
@@ -26,20 +32,20 @@ test("bindings are told whole at first, then as they come and go", async () => {
   );
   await client.rest();
   await peer.pass(10_000, 5000);
-  reg.bound(BOB, { id: "2", uri: "sip:bob@10.0.0.2", displayName: "Bob's" }, "created");
+  reg.changed(BOB, [{ contact: { id: "2", uri: "sip:bob@10.0.0.2", displayName: "Bob's" }, event: "created" }]);
   const second = await watcher.notified();
   expect(second.body).not.toContain('id="1"');
   expect(second.body).toContain("<display-name>Bob&apos;s</display-name>");
 
-  reg.bound(BOB, { id: "1", uri: "sip:bob@10.0.0.1" }, "refreshed");
+  reg.changed(BOB, [{ contact: { id: "1", uri: "sip:bob@10.0.0.1" }, event: "refreshed" }]);
   expect((await watcher.notified()).body).toContain('event="refreshed" duration-registered="10"');
-  reg.unbound(BOB, "1", "expired");
-  reg.unbound(BOB, "1", "expired");
+  reg.changed(BOB, end("1"));
+  reg.changed(BOB, end("1"));
   const gone = (await watcher.notified()).body;
   expect([gone.includes('id="1" state="terminated" event="expired"'), gone.includes('id="r1" state="active"')]).toEqual(
     [true, true],
   );
-  reg.unbound(BOB, "2", "unregistered");
+  reg.changed(BOB, end("2", "unregistered"));
   expect((await watcher.notified()).body).toContain('id="r1" state="terminated"');
   await watcher.again(600);
   expect((await watcher.notified()).body).toContain('version="6" state="full"');
@@ -56,17 +62,18 @@ test("what stands is asked for when somebody begins to watch; what nobody watche
   });
   using peer = await eventsPeer({ packages: [reg] });
   expect(reg.isWatched).toBe(false);
-  reg.bound(BOB, { id: "9", uri: "sip:bob@10.0.0.9" }, "registered");
+  expect(reg.wants(BOB)).toBe(false);
+  reg.changed(BOB, [{ contact: { id: "9", uri: "sip:bob@10.0.0.9" }, event: "registered" }]);
   expect(asked).toEqual([]);
 
   const watcher = await WireSubscriber.open(peer.client, "reg");
-  expect(reg.isWatched).toBe(true);
+  expect([reg.isWatched, reg.wants(BOB), reg.wants("sip:x@127.0.0.1")]).toEqual([true, true, false]);
   const first = (await watcher.notified()).body;
   expect(first).toContain('<contact id="1" state="active" event="registered" expires="60">');
   expect([first.includes('id="9"'), first.includes('state="full"')]).toEqual([false, true]);
   await peer.client.rest();
   await peer.pass(10_000, 5000);
-  reg.unbound(BOB, "1", "expired");
+  reg.changed(BOB, end("1"));
   expect((await watcher.notified()).body).toContain('id="1" state="terminated" event="expired"');
   expect(asked).toEqual([BOB]);
   await watcher.again(600);

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Location, type UnboundEvent } from "../../src/location/location.ts";
+import { Section } from "../../src/location/packed.ts";
 import { type BindingRow, bindingKey } from "../../src/location/row.ts";
 import { TimerWheel } from "../../src/time/wheel.ts";
 
@@ -127,6 +128,69 @@ describe("a binding", () => {
     expect([location.size, location.aors]).toEqual([1, 1]);
     // One that is there is still changed.
     expect(location.load(row({ cseq: 9, updated: WALL / 1000 + 1 }))).toBe(0);
+  });
+});
+
+describe("who watches is told that a change is complete", () => {
+  function told(location: Location): string[] {
+    const events: string[] = [];
+    location.watcher = {
+      bound: (slot, event) => void events.push(`${location.text(slot, Section.Uri)} ${event}`),
+      unbound: (slot, event) => void events.push(`${location.text(slot, Section.Uri)} ${event}`),
+      settled: () => void events.push("."),
+    };
+    return events;
+  }
+  const [one, other] = ["sip:bob@192.0.2.1", "sip:bob@192.0.2.2"];
+
+  test("of one binding, when it was done alone", () => {
+    const { location } = fresh();
+    const events = told(location);
+    location.load(row({ contact: one }));
+    location.load(row({ contact: one, id: 8, updated: WALL / 1000 + 1 }));
+    location.unload("sip:bob@example.com", one);
+    location.unload("sip:bob@example.com", one);
+    location.remove(location.load(row({ contact: other })), "rejected");
+    expect(events).toEqual([
+      `${one} created`,
+      ".",
+      `${one} deactivated`,
+      `${one} created`,
+      ".",
+      `${one} deactivated`,
+      ".",
+      `${other} created`,
+      ".",
+      `${other} rejected`,
+      ".",
+    ]);
+  });
+
+  test("of all that was done together, in whatever calls, and though it failed", () => {
+    const { location } = fresh();
+    const events = told(location);
+    const failing = () =>
+      location.together(() => {
+        location.load(row({ contact: one }));
+        location.together(() => location.load(row({ contact: other })));
+        throw new Error("no more");
+      });
+    expect(failing).toThrow("no more");
+    expect(events.splice(0)).toEqual([`${one} created`, `${other} created`, "."]);
+    expect(location.together(() => location.unload("sip:bob@example.com", one))).toBe(true);
+    expect(events).toEqual([`${one} deactivated`, "."]);
+  });
+
+  test("of an address-of-record whose bindings expire", () => {
+    const { location, wheel } = fresh();
+    const expires = (seconds: number) => WALL / 1000 + seconds;
+    for (const contact of [one, other]) location.load(row({ contact, expires: expires(60) }));
+    location.load(row({ contact: "sip:bob@192.0.2.3", expires: expires(70) }));
+    location.load(row({ aor: "sip:carol@example.com", contact: "sip:carol@192.0.2.1", expires: expires(60) }));
+    const events = told(location);
+    wheel.advance(5000 + 60_010);
+    expect(events).toEqual([`${other} expired`, `${one} expired`, ".", "sip:carol@192.0.2.1 expired", "."]);
+    expect([location.size, location.expired, wheel.size]).toEqual([1, 3, 1]);
   });
 });
 

@@ -115,6 +115,26 @@ describe.skipIf(verdict !== "run")("Redis", () => {
     expect(a.store.counters.learnt).toBe(1);
   });
 
+  test("tells what one server has changed at once as one change at the other", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    const a = await lives.begin({ url: redis.url, server: "a" });
+    const b = await lives.begin({ url: redis.url, server: "b" });
+    const events: string[] = [];
+    b.location.watcher = {
+      bound: (_, event) => void events.push(event),
+      unbound: (_, event) => void events.push(event),
+      settled: () => void events.push("."),
+    };
+    const contacts = [1, 2, 3].map((n) => `sip:bob@192.0.2.${n}`);
+    for (const contact of contacts) register(a.location, { aor: BOB, contact });
+    await until("b to hear of them", () => events.includes("."));
+    expect(events.splice(0)).toEqual(["created", "created", "created", "."]);
+    for (const contact of contacts) a.location.remove(a.location.slotOf(BOB, contact), "unregistered");
+    await until("b to hear of their end", () => events.includes("."));
+    expect(events).toEqual(["deactivated", "deactivated", "deactivated", "."]);
+  });
+
   test("has the binding that was registered again at once after it was removed", async () => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();
