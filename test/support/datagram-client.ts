@@ -1,4 +1,5 @@
 /** A UDP peer for tests: sends octets, keeps what comes back. */
+import { sendDatagram } from "./send-datagram.ts";
 
 /** How long a test waits for a datagram before it fails, in milliseconds: generous, for machines with much else to do. */
 export const PATIENCE_MS = 10_000;
@@ -52,7 +53,7 @@ export class DatagramClient {
 
   /** Sends one datagram. @returns false when the kernel's buffer is full */
   send(bytes: Uint8Array | string, port: number, host = "127.0.0.1"): boolean {
-    return this.#socket.send(bytes, port, host);
+    return sendDatagram(this.#socket, bytes, port, host);
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import type { TCPSocketListener, udp } from "bun";
 import { freePort } from "../../bench/load/process.ts";
+import { sendDatagram } from "./send-datagram.ts";
 
 const TYPES = { A: 1, CNAME: 5, AAAA: 28, SRV: 33, NAPTR: 35 } as const;
 export type DnsType = keyof typeof TYPES;
@@ -79,9 +80,7 @@ export class DnsServer {
       port,
       socket: {
         data: (socket, query, peerPort, address) =>
-          server.#answer(query, true, (bytes) => {
-            if (!socket.closed) socket.send(bytes, peerPort, address);
-          }),
+          server.#answer(query, true, (bytes) => void sendDatagram(socket, bytes, peerPort, address)),
         // A resolver that has given up closes its socket.
         error() {},
       },

@@ -5,6 +5,7 @@
 import type { Socket, TCPSocketListener, udp } from "bun";
 import { freePort } from "../../bench/load/process.ts";
 import type { CertificateFiles } from "./certificates.ts";
+import { sendDatagram } from "./send-datagram.ts";
 import { responseText, SipMessage } from "./sip-messages.ts";
 import { bytesOf } from "./sip-text.ts";
 import { until } from "./until.ts";
@@ -135,7 +136,7 @@ export class SipServer {
 
   /** Sends a datagram from the port that requests are served at. */
   sendTo(text: string, to: { address: string; port: number }): void {
-    this.#udp!.send(bytesOf(text), to.port, to.address);
+    sendDatagram(this.#udp!, bytesOf(text), to.port, to.address);
   }
 
   /** Opens a connection; requests that come on it are served as all others. */
@@ -189,9 +190,7 @@ export class SipServer {
       port,
       socket: {
         data: (socket, octets, peerPort, peer) => {
-          const send = (bytes: Uint8Array) => {
-            if (!socket.closed) socket.send(bytes, peerPort, peer);
-          };
+          const send = (bytes: Uint8Array) => void sendDatagram(socket, bytes, peerPort, peer);
           this.#take(octets.toString("latin1"), "udp", -1, send, null);
         },
         // A server under test that is gone.
