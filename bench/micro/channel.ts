@@ -11,6 +11,7 @@ export class RecordingChannel implements Channel {
   readonly isOnlyWay = false;
   readonly dependants = null;
   readonly reliable = false;
+  readonly longest = 65_507;
   readonly arena = new Arena();
   /** Messages sent since the channel was emptied. */
   sent = 0;
@@ -28,6 +29,10 @@ export class RecordingChannel implements Channel {
   send(start: number): void {
     this.#start[this.sent] = start;
     this.#end[this.sent++] = this.arena.at;
+  }
+
+  drop(start: number): void {
+    this.arena.at = start;
   }
 
   /** The octets of one message sent; good until the channel is emptied. */

@@ -21,7 +21,9 @@ const CRLF = ascii("\r\n");
 const GRUU = ascii("gruu");
 const REQUIRE_OUTBOUND = ascii("Require: outbound\r\n");
 /** What a Contact takes beside its texts: the header's name, the seconds, line end. */
-const CONTACT_EXTRA = 48;
+export const CONTACT_EXTRA = 48;
+/** What an answer takes beside Contacts, Path and Service-Route, and what every response copies. */
+export const ANSWER_EXTRA = 1024;
 const LAQUOT = 0x3c;
 const RAQUOT = 0x3e;
 const SPACE = 0x20;
@@ -73,7 +75,7 @@ export class Registered {
     const arena = this.#arena;
     arena.reset();
     // A Path line may grow by a space and an octet of its end.
-    this.#rest = 1024 + this.#serviceRoute.length + (more?.length ?? 0) + 2 * message.bytes.length;
+    this.#rest = ANSWER_EXTRA + this.#serviceRoute.length + (more?.length ?? 0) + 2 * message.bytes.length;
     let start = arena.open(this.#rest);
     this.#gruus.begin();
     const wantsGruu = message.first(Header.Supported) !== 0 && hasToken(message, Header.Supported, GRUU);

@@ -12,7 +12,7 @@ import { Header } from "../message/header.ts";
 import { CSEQ_NUMBER, VIA_END } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
 import type { Answer } from "../server/arrival.ts";
-import { OLD_CSEQ } from "../server/screening.ts";
+import { OLD_CSEQ, TOO_LARGE } from "../server/screening.ts";
 import type { Channel } from "../transport/channel.ts";
 import { isBehindNat } from "./behind-nat.ts";
 import {
@@ -36,7 +36,7 @@ import type { Flows } from "./flows.ts";
 import type { Gruus } from "./gruus.ts";
 import { ContactMatching } from "./matching.ts";
 import { PathKind, packPath, scanPath } from "./path.ts";
-import { Outbound, type Registered } from "./registered.ts";
+import { ANSWER_EXTRA, CONTACT_EXTRA, Outbound, type Registered } from "./registered.ts";
 import type { RegistrarSettings } from "./settings.ts";
 import { type MayRegister, Whose } from "./whose.ts";
 
@@ -150,7 +150,8 @@ export class Registration {
     const aor = this.#location.find(this.#whose.aor, 0, this.#whose.length);
     if (contacts.isStar) return this.#removeAll(message, aor);
     const isDirect = isFromClient(message);
-    const refusal = this.#settle(message) ?? this.#outbound(message, isDirect, path) ?? this.#match(message, aor);
+    const refusal =
+      this.#settle(message) ?? this.#outbound(message, isDirect, path) ?? this.#match(message, aor, channel);
     if (refusal !== null) return refusal;
     return this.#carryOut(message, channel, peer, port, isDirect);
   }
@@ -216,7 +217,7 @@ export class Registration {
   }
 
   /** Finds the binding that each contact is, and what is against it. */
-  #match(message: Message, aor: number): Answer | null {
+  #match(message: Message, aor: number, channel: Channel): Answer | null {
     const { table, count } = this.#contacts;
     const location = this.#location;
     this.#matching.begin(message.bytes);
@@ -236,7 +237,24 @@ export class Registration {
     if (more <= 0) return null;
     const excess = (aor < 0 ? 0 : location.countOf(aor)) + more - this.#parts.settings.maxContacts;
     if (excess > 0 && this.#dropLost(aor) < excess) return TOO_MANY;
-    return location.size + more > location.ceiling ? FULL : null;
+    if (location.size + more > location.ceiling) return FULL;
+    // The last of those that were lost has taken the address-of-record with it.
+    const left = aor < 0 || location.countOf(aor) === 0 ? -1 : location.first(aor);
+    return this.#isTellable(message, left, channel) ? null : TOO_LARGE;
+  }
+
+  /**
+   * Whether a datagram holds the 200 once there are more bindings: it says again what stands in the request. That is not to
+   * the octet; should a GRUU still be too much, it is found out when the 200 is sent.
+   * @param first of the bindings there are; -1 for none
+   */
+  #isTellable({ bytes }: Message, first: number, { longest }: Channel): boolean {
+    const location = this.#location;
+    let octets = bytes.length + this.#contacts.count * CONTACT_EXTRA + ANSWER_EXTRA;
+    for (let slot = first; slot >= 0 && octets <= longest; slot = location.next(slot)) {
+      if (!this.#contacts.isMatched(slot)) octets += location.texts(slot).size + CONTACT_EXTRA;
+    }
+    return octets <= longest;
   }
 
   /**

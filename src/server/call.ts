@@ -49,13 +49,15 @@ const CAUSES = {
   over: "The call has had its final response",
   closed: "The server was closed",
   unreachable: "The connection to the caller is gone",
+  "too-large": "No datagram can hold the answer: the caller got 500",
 } as const;
 
 /** Why a call came to nothing: the reason of its `signal`, and what `answer()` rejects with. */
 export class CallEnded extends Error {
   /**
-   * `cancelled` by the caller, `no-ack` to our 2xx, `no-prack` to a reliable provisional response of ours, `over`: another final response was sent before, `closed`: the server
-   * was closed, `unreachable`: the caller's WebSocket is gone.
+   * `cancelled` by the caller, `no-ack` to our 2xx, `no-prack` to a reliable provisional response of ours, `over`: another
+   * final response was sent before, `closed`: the server was closed, `unreachable`: the caller's WebSocket is gone,
+   * `too-large`: what the caller was to have is longer than a datagram can be.
    */
   override readonly cause: keyof typeof CAUSES;
 
@@ -91,7 +93,10 @@ export class Call extends IncomingRequest {
     return this.isInDialog;
   }
 
-  /** Aborted when the caller cancels, cannot be reached any more, or the server is closed; its reason is a {@link CallEnded}. */
+  /**
+   * Aborted when the caller cancels, cannot be reached any more or told what it is to be told, or the server is closed; its
+   * reason is a {@link CallEnded}.
+   */
   get signal(): AbortSignal {
     if (this.#abort === null) {
       this.#abort = new AbortController();
@@ -114,8 +119,9 @@ export class Call extends IncomingRequest {
    * Sends a provisional response, 101 to 199. A body is our description for early media; in one sent reliably it is the
    * answer to the INVITE's offer, or the offer where it has none, and is left out of what follows (RFC 6337 s3.1.1).
    * Reliable ones go out one after the other, each when the one before is acknowledged.
-   * @returns false when nothing is sent: the call is over, or its caller requires reliable responses (RFC 3262), has made no
-   *   offer, and this would be the first one and makes none either
+   * @returns false when nothing is sent: the call is over, a datagram cannot hold the response, which ends the call where it
+   *   is a reliable one, or the caller requires reliable responses (RFC 3262), has made no offer, and this would be the first
+   *   one and makes none either
    */
   progress(status: number, options: ProgressOptions = {}): boolean {
     if (status > 199) throw new RangeError(`A provisional response has 100 to 199, not ${status}`);
@@ -129,7 +135,8 @@ export class Call extends IncomingRequest {
    *   answered reliably before. An offer that gets no answer leaves `dialog.session.state` at `unanswered`
    * @param handlers what is done with requests in the dialog
    * @returns the dialog, once the ACK has come. Rejects with {@link CallEnded} when the caller cancelled before, when a
-   *   PRACK did not come, or when no ACK came in 64*T1; the dialog has been ended with a BYE then. It may be left unawaited.
+   *   PRACK did not come, when no datagram can hold the answer, or when no ACK came in 64*T1; the dialog has been ended with
+   *   a BYE then. It may be left unawaited.
    */
   answer(body?: string | Uint8Array, handlers?: DialogHandlers, headers?: HeaderFields): Promise<Dialog> {
     const answer = Promise.withResolvers<Dialog>();
@@ -137,9 +144,12 @@ export class Call extends IncomingRequest {
     return answer.promise;
   }
 
-  #answerWith(options: ReplyOptions, handlers: DialogHandlers | null, answer: PromiseWithResolvers<Dialog>): void {
-    if (this.core.calls.answer(this, options, handlers)) this.#answer = answer;
+  /** @returns whether it was sent, or will be */
+  #answerWith(options: ReplyOptions, handlers: DialogHandlers | null, answer: PromiseWithResolvers<Dialog>): boolean {
+    const isTaken = this.core.calls.answer(this, options, handlers);
+    if (isTaken) this.#answer = answer;
     else this.#fail(answer, this.#gone ?? "over");
+    return isTaken;
   }
 
   /** Refuses the call. @param status 300 to 699, default 603 @returns false when the call is over */
@@ -168,12 +178,11 @@ export class Call extends IncomingRequest {
     if (status >= 300) return this.reject(status, options);
     if (this.isOver) return false;
     if (status !== 200) throw new RangeError(`A call is answered with 200, not ${status}`);
-    this.#answerWith(options, null, Promise.withResolvers());
-    return this.isOver || this.held !== null;
+    return this.#answerWith(options, null, Promise.withResolvers());
   }
 
   /** The caller gave up or takes no part any more, or the server was closed; told by the core. */
-  onGone(cause: "cancelled" | "closed" | "unreachable" | "no-prack"): void {
+  onGone(cause: "cancelled" | "closed" | "unreachable" | "no-prack" | "too-large"): void {
     this.#gone = cause;
     this.#abort?.abort(new CallEnded(cause));
     this.#failHeld(cause);

@@ -16,6 +16,7 @@ import type { CoreCounters } from "./counters.ts";
 import type { ReplyOptions } from "./incoming-request.ts";
 import { checked, Provisionals, type ProvisionalsOptions, withoutBody } from "./provisionals.ts";
 import type { Responder } from "./responder.ts";
+import { TOO_LARGE } from "./screening.ts";
 
 export class Calls {
   readonly #layer: TransactionLayer;
@@ -39,6 +40,7 @@ export class Calls {
     this.#provisionals = new Provisionals(options, {
       drained: (call) => this.#drained(call),
       lapsed: (call) => this.#lapsed(call),
+      tooLarge: (call) => this.#tooLarge(call),
     });
   }
 
@@ -76,6 +78,10 @@ export class Calls {
     const timer = this.#sessionTimers?.answerFor(dialog, message) ?? null;
     const lines = timer === null ? withCapabilities : joinedLines(withCapabilities, timer.lines);
     const start = this.#responder.write(call, 200, options, lines, true);
+    if (start < 0) {
+      this.#tooLarge(call);
+      return false;
+    }
     this.#dialogs.succeeded(dialog, message.table[CSEQ_NUMBER]!, channel, start, pool.address(slot), pool.port(slot));
     if (hasSession) dialog.session.say("INVITE", "local", ownDescription(options));
     else this.#dialogs.keepDescription(dialog, options);
@@ -107,10 +113,18 @@ export class Calls {
     call.onGone("no-prack");
   }
 
+  /** No datagram can hold what the caller is to have. */
+  #tooLarge(call: Call): void {
+    this.reject(call, TOO_LARGE.status, TOO_LARGE);
+    call.onGone("too-large");
+  }
+
   /** See {@link Call.reject}. @param lines header lines to go first */
   reject(call: Call, status: number, options: ReplyOptions, lines?: Uint8Array): boolean {
     if (call.isOver) return false;
     const sent = this.#responder.send(call, status, options, lines);
+    // Refused otherwise meanwhile, since no datagram could hold this.
+    if (call.isOver) return sent;
     const isAwaited = this.#over(call);
     const { dialog } = call;
     if (dialog === null) return sent;

@@ -203,7 +203,8 @@ export class IncomingRequest {
   /**
    * Answers the request.
    * @param status 100 to 699
-   * @returns false when it has been answered already, or the transaction is over: nothing was sent
+   * @returns false when it has been answered already, or the transaction is over: nothing was sent. Also when the response is
+   *   longer than a datagram can be: in the place of a final one the peer gets 500
    * @throws TypeError when a reason or a header would not stand on its line
    */
   reply(status: number, options: ReplyOptions = {}): boolean {

@@ -48,6 +48,8 @@ export interface ProvisionalsUser {
   drained(call: Call): void;
   /** One never was. */
   lapsed(call: Call): void;
+  /** No datagram can hold the next one. */
+  tooLarge(call: Call): void;
 }
 
 export class Provisionals {
@@ -66,8 +68,10 @@ export class Provisionals {
     if (options.handlers !== undefined) call.dialog!.handlers = options.handlers;
     const reliably = this.#isReliable(call, options);
     if (reliably === null) return false;
-    if (reliably) this.#enqueue(call, status, options);
-    else {
+    if (reliably) {
+      this.#enqueue(call, status, options);
+      if (call.isOver) return false;
+    } else {
       const isSaid = call.reliable !== null && isDescription(options) && !this.#expectsOurs(call);
       const { contact } = this.#options.responder.contactOf(call);
       const parts = isSaid ? withoutBody(options) : options;
@@ -138,7 +142,7 @@ export class Provisionals {
     call.reliable.add({ status, options: checked(options), hasDescription: isDescription(options) });
   }
 
-  /** @returns the octets sent, empty when the transaction is over */
+  /** @returns the octets sent, empty when the transaction or with this the call is over */
   #transmit(call: Call, { status, options }: QueuedProvisional, rseq: number): Uint8Array {
     const { layer, responder } = this.#options;
     const { slot, generation, channel, dialog } = call;
@@ -147,6 +151,10 @@ export class Provisionals {
     const lines = `Require: 100rel\r\nRSeq: ${rseq}\r\n`;
     const head = Buffer.concat([responder.contactOf(call).contact, ascii(lines)]);
     const start = responder.write(call, status, isSaid ? withoutBody(options) : options, head, true);
+    if (start < 0) {
+      this.#user.tooLarge(call);
+      return new Uint8Array();
+    }
     const octets = channel.arena.bytes.slice(start, channel.arena.at);
     // RFC 3262 s5: what goes reliably is the offer or the answer.
     const description = isSaid ? null : ownDescription(options);

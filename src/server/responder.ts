@@ -13,7 +13,7 @@ import { responsePort } from "../transaction/response-address.ts";
 import type { Channel } from "../transport/channel.ts";
 import type { Capabilities, ContactLines } from "./capabilities.ts";
 import type { IncomingRequest, ReplyOptions } from "./incoming-request.ts";
-import type { Refusal } from "./screening.ts";
+import { type Refusal, TOO_LARGE } from "./screening.ts";
 
 /** Letters in a To tag: five random bits each (s19.3 wants 32 bits). */
 const TAG_LETTERS = 12;
@@ -45,8 +45,16 @@ export class Responder {
     toTag: Uint8Array | null = this.tag(),
   ): void {
     const { status, reason, headers } = answer;
-    const { arena } = this.#layer.pool.channel(slot);
-    this.#layer.respond(slot, status, writeResponse(arena, message, { status, reason, headers, toTag }, address, port));
+    const channel = this.#layer.pool.channel(slot);
+    const { arena } = channel;
+    const start = writeResponse(arena, message, { status, reason, headers, toTag }, address, port);
+    if (arena.at - start <= channel.longest) {
+      this.#layer.respond(slot, status, start);
+      return;
+    }
+    channel.drop(start);
+    const short = writeResponse(arena, message, { ...TOO_LARGE, toTag }, address, port);
+    this.#layer.respond(slot, TOO_LARGE.status, short);
   }
 
   /** Answers a request that has no transaction. */
@@ -60,7 +68,7 @@ export class Responder {
   /**
    * Writes a handler's response into the channel's arena.
    * @param headers lines to go first
-   * @returns where it begins
+   * @returns where it begins; -1 where it is longer than a datagram can be: {@link TOO_LARGE} goes in its place then
    * @throws RangeError for a status that is none, TypeError for text that would not stand on its line
    */
   write(
@@ -73,8 +81,9 @@ export class Responder {
     const { body, contentType = SDP, reason } = options;
     if (!Number.isInteger(status) || status < 100 || status > 699) throw new RangeError(`No status code: ${status}`);
     const octets = typeof body === "string" ? ascii(body) : body;
-    return writeResponse(
-      request.channel.arena,
+    const { channel } = request;
+    const start = writeResponse(
+      channel.arena,
       request.message,
       {
         status,
@@ -88,9 +97,17 @@ export class Responder {
       request.address,
       request.port,
     );
+    // What goes in the place of the others is as short as can be, and goes as it is.
+    if (channel.arena.at - start <= channel.longest || options === TOO_LARGE) return start;
+    channel.drop(start);
+    return -1;
   }
 
-  /** Writes and sends it. @returns false when the transaction is over or its state does not allow it */
+  /**
+   * Writes and sends it.
+   * @returns false when the transaction is over, its state does not allow it, or a datagram cannot hold it: in the place of a
+   *   final response 500 is sent then
+   */
   send(
     request: IncomingRequest,
     status: number,
@@ -101,7 +118,13 @@ export class Responder {
     const { pool } = this.#layer;
     const { slot, generation } = request;
     if (!pool.isLive(slot, generation)) return false;
-    const sent = this.#layer.respond(slot, status, this.write(request, status, options, headers, recordRoute));
+    const start = this.write(request, status, options, headers, recordRoute);
+    if (start < 0) {
+      // As the request's own, which may have to end more than its transaction.
+      if (status >= 200) request.reply(TOO_LARGE.status, TOO_LARGE);
+      return false;
+    }
+    const sent = this.#layer.respond(slot, status, start);
     if (sent && status >= 200 && pool.isLive(slot, generation)) pool.setUser(slot, null);
     return sent;
   }

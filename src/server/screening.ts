@@ -22,6 +22,8 @@ export interface Refusal {
 
 /** RFC 3261 s10.3, s12.2.2. SIPp takes the first "CSeq" of a response for the header field, so the reason has none. */
 export const OLD_CSEQ: Refusal = { status: 500, reason: "Sequence Number Out Of Order" };
+/** In the place of a response that is longer than a datagram can be. */
+export const TOO_LARGE = { status: 500, reason: "Response Too Large For UDP" } as const satisfies Refusal;
 const SCHEME: Refusal = { status: 416 };
 const MERGED: Refusal = { status: 482, reason: "Request Merged" };
 const REPLACES: Refusal = { status: 400, reason: "Replaces Outside INVITE" };

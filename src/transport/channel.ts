@@ -9,6 +9,8 @@ export interface Channel {
   readonly transport: string;
   /** Whether the transport itself delivers: no retransmissions, no waiting for stragglers (RFC 3261 s17). */
   readonly reliable: boolean;
+  /** Octets of the longest message that it can carry: what a datagram holds; without a bound on a connection. */
+  readonly longest: number;
   /** Where messages for this channel are written. */
   readonly arena: Arena;
   /** Whether requests can be sent on it: false for a connection that is gone, or whose peer will send no more. */
@@ -27,6 +29,8 @@ export interface Channel {
    * @param address numeric, IPv6 without brackets; on a connection, where a new one goes when this one is lost
    */
   send(start: number, address: string, port: number): void;
+  /** Takes back what stands in the arena from `start`, which is longer than {@link longest}, and counts it as dropped. */
+  drop(start: number): void;
 }
 
 /** Who takes in what transports receive. */

@@ -17,6 +17,7 @@ export const ConnectionState = {
 
 export abstract class Connection implements Channel {
   readonly reliable = true;
+  readonly longest = Number.POSITIVE_INFINITY;
   readonly kind: TransportName;
   readonly transport: string;
   /** The peer, numeric, IPv6 without brackets. */
@@ -104,6 +105,10 @@ export abstract class Connection implements Channel {
   }
 
   abstract send(start: number, address: string, port: number): void;
+
+  drop(start: number): void {
+    this.arena.at = start;
+  }
 
   /** Hands what was gathered to the kernel. */
   abstract flush(): void;

@@ -43,7 +43,7 @@ export class UdpCounters {
   keepAlives = 0;
   /** Sends that found the kernel's buffer full and had to wait. */
   sendsDeferred = 0;
-  /** Sends given up: the queue was full, or the system refused the datagram. */
+  /** Sends given up: the queue was full, the system refused the datagram, or the message is longer than one can be. */
   sendsDropped = 0;
   /** Errors reported by the system, ICMP among them. */
   errors = 0;
@@ -55,12 +55,15 @@ export class UdpCounters {
 
 /** Datagrams gathered before they are sent without waiting for the turn's end. */
 const FLUSH_AT = 48;
+/** What one holds over IPv4. Over IPv6 it is 20 octets more, which nobody misses; a socket may have peers of both. */
+const LONGEST_DATAGRAM = 65_507;
 /** The clock is read once in so many datagrams. */
 const TICK_EVERY = 8;
 
 export class UdpSocket implements Channel {
   readonly transport = "UDP";
   readonly reliable = false;
+  readonly longest = LONGEST_DATAGRAM;
   readonly isOnlyWay = false;
   readonly dependants = null;
   readonly arena = new Arena();
@@ -156,6 +159,11 @@ export class UdpSocket implements Channel {
     const { arena } = this;
     this.#queue.add(arena.bytes.subarray(start, arena.at), address, port);
     if (!this.#turnScheduled) this.#scheduleTurn();
+  }
+
+  drop(start: number): void {
+    this.arena.at = start;
+    this.counters.sendsDropped++;
   }
 
   /** Hands what was gathered to the kernel. */

@@ -16,6 +16,7 @@ export class RecordingChannel implements Channel {
   readonly arena = new Arena();
   readonly transport: string;
   readonly reliable: boolean;
+  readonly longest: number;
   readonly isOpen = true;
   readonly isOnlyWay = false;
   readonly dependants: Set<number> | null;
@@ -26,6 +27,7 @@ export class RecordingChannel implements Channel {
   constructor(clock: Clock, reliable = false) {
     this.#clock = clock;
     this.reliable = reliable;
+    this.longest = reliable ? Number.POSITIVE_INFINITY : 65_507;
     this.dependants = reliable ? new Set() : null;
     this.transport = reliable ? "TCP" : "UDP";
   }
@@ -41,6 +43,10 @@ export class RecordingChannel implements Channel {
   send(start: number, address: string, port: number): void {
     const message = new SipMessage(this.arena.bytes.slice(start, this.arena.at));
     this.sent.push({ at: this.#clock.now(), message, address, port });
+  }
+
+  drop(start: number): void {
+    this.arena.at = start;
   }
 
   /** What was sent since the last call. */
