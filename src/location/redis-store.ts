@@ -6,7 +6,7 @@ import { hostOf, isReply, RedisLink } from "./redis-link.ts";
 import { channelOf, type GoneRow, isFrom, writeNews } from "./redis-rows.ts";
 import { nameOf, Shared } from "./redis-shared.ts";
 import { Slice } from "./redis-slice.ts";
-import { checkVersion, forgetSeen, readAll, readKept, tellSeen } from "./redis-sync.ts";
+import { checkVersion, forgetSeen, readAll, readKept, renewSeen, tellSeen } from "./redis-sync.ts";
 import { drawSecret, SECRET_OCTETS } from "./secrets.ts";
 import { type BindingStore, type StoreCounters, StoreError, type StoreHost } from "./store.ts";
 import { Waiting, within } from "./waiting.ts";
@@ -75,6 +75,8 @@ export class RedisStore implements BindingStore {
   readonly #flushing = new Flushing(() => this.#flush());
   /** By {@link nameOf}. */
   readonly #removed = new Map<string, GoneRow>();
+  /** Those that were asked for, in hexadecimal. */
+  readonly #secrets = new Map<string, string>();
   #opened: Opened | null = null;
   #link: RedisLink | null = null;
   #trouble: string | null = null;
@@ -85,6 +87,8 @@ export class RedisStore implements BindingStore {
   /** Whether one of them is. */
   #isFlying = false;
   #isRefused = false;
+  /** Whether Redis has, or is sent, all that is known here: its sign of this server says so. */
+  #isLevel = false;
   #beat: Timer | null = null;
   #beats = 0;
   /** When news of our own came back last. */
@@ -175,6 +179,7 @@ export class RedisStore implements BindingStore {
     const { location, log, shared } = this.#room;
     const { prefix } = this.#options;
     const { written, learnt } = this.counters;
+    this.#isLevel = false;
     for (const gone of this.#removed.values()) shared.remember(gone);
     const kept = await readKept(link, prefix, this.#origin);
     this.#link = link;
@@ -182,6 +187,8 @@ export class RedisStore implements BindingStore {
     // What was removed here must not be read as what is there.
     await this.#write(link);
     const ended = await readAll(link, prefix, shared, kept, this.#beat === null);
+    // Else a server that comes later would draw others.
+    for (const [name, secret] of this.#secrets) void link.send("SET", this.#secretKey(name), secret, "NX");
     // Nothing of ours is told while all is read at the start.
     this.#echoed = performance.now();
     if (this.#trouble !== null) {
@@ -193,6 +200,7 @@ export class RedisStore implements BindingStore {
     }
     if (this.#isPending) this.#flushing.after(0);
     await tellSeen(link, prefix, this.#origin, location.now);
+    this.#isLevel = true;
   }
 
   /** Shows Redis and the others that we are here. */
@@ -207,7 +215,13 @@ export class RedisStore implements BindingStore {
       return;
     }
     void link.send("PUBLISH", channelOf(prefix), writeNews(this.#origin, [], []));
-    tellSeen(link, prefix, this.#origin, this.#room.location.now).catch(() => {});
+    if (this.#isLevel) this.#renewSeen(link).catch(() => {});
+  }
+
+  /** Redis may lose all it has while the link stands: by FLUSHALL, or with another in its place. It is caught up with anew. */
+  async #renewSeen(link: RedisLink): Promise<void> {
+    const isKept = await renewSeen(link, this.#options.prefix, this.#origin, this.#room.location.now);
+    if (!isKept) link.end("it has lost what it had");
   }
 
   #heard(news: string): void {
@@ -341,15 +355,23 @@ export class RedisStore implements BindingStore {
   async secret(name: string): Promise<Uint8Array> {
     const link = this.#link;
     if (link === null) throw new StoreError(AWAY);
-    const key = `${this.#options.prefix}secret:${name}`;
+    const key = this.#secretKey(name);
     try {
       void link.send("SET", key, drawSecret().toHex(), "NX");
-      const octets = Uint8Array.fromHex(String(await link.ask("GET", key)));
-      if (octets.length === SECRET_OCTETS) return octets;
+      const secret = String(await link.ask("GET", key));
+      const octets = Uint8Array.fromHex(secret);
+      if (octets.length === SECRET_OCTETS) {
+        this.#secrets.set(name, secret);
+        return octets;
+      }
     } catch (error) {
       throw new StoreError(`Redis at ${this.#where}: ${(error as Error).message}`, { cause: error });
     }
     throw new StoreError(`Redis at ${this.#where}: ${key} is no secret`);
+  }
+
+  #secretKey(name: string): string {
+    return `${this.#options.prefix}secret:${name}`;
   }
 
   // ---- closing

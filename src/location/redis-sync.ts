@@ -20,9 +20,18 @@ export async function checkVersion(link: RedisLink): Promise<void> {
   if (Number(number) < LEAST) throw new Error(`its version is ${version}, and ${LEAST} is the first that will do`);
 }
 
-/** Leaves a sign that this server was here. @param now milliseconds since 1970 */
+/** Leaves a sign that this server was here, and that Redis has all it knows. @param now milliseconds since 1970 */
 export async function tellSeen(link: RedisLink, prefix: string, origin: string, now: number): Promise<void> {
   await link.ask("SET", `${prefix}seen:${origin}`, String(Math.floor(now)), "EX", String(SEEN_SECONDS));
+}
+
+/**
+ * The same, where the sign that was left before is still there.
+ * @returns false when it is not, and none was left: Redis has lost what it had
+ */
+export async function renewSeen(link: RedisLink, prefix: string, origin: string, now: number): Promise<boolean> {
+  const [key, time, seconds] = [`${prefix}seen:${origin}`, String(Math.floor(now)), String(SEEN_SECONDS)];
+  return (await link.ask("SET", key, time, "XX", "EX", seconds)) !== null;
 }
 
 export async function forgetSeen(link: RedisLink, prefix: string, origin: string): Promise<void> {

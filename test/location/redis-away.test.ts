@@ -96,6 +96,28 @@ describe.skipIf(verdict !== "run")("while Redis is away", () => {
     await expectSame(lives, redis.url, life);
   });
 
+  test("emptied while its links stand, it gets all there is again, secrets too, and nothing is taken for ended", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    // All of it is old: what Redis lacks of that was ended elsewhere, so long as it has not lost anything.
+    const wall = Date.now();
+    const a = await lives.begin({ url: redis.url, server: "a" }, wall - 60_000);
+    const b = await lives.begin({ url: redis.url, server: "b" }, wall - 60_000);
+    for (let i = 0; i < 20; i++) register(a.location, { aor: user(i) });
+    await until("b to know them", () => b.location.size === 20);
+    const [secret] = await Promise.all([a.store.secret("gruu"), b.store.secret("gruu")]);
+    for (const life of [a, b]) life.pass(60_000);
+    // Signs of now.
+    const signs = async () => (await redis.ask("MGET", ...(await redis.keys("viaduct:seen:*")))) as string[];
+    await until("signs of now", async () => (await signs()).every((sign) => Number(sign) >= wall));
+    await redis.ask("FLUSHALL");
+    for (const { store } of [a, b]) await until("the server to see it", () => store.counters.away === 1);
+    await back(a, b);
+    expect([a.location.size, b.location.size, (await redis.keys("viaduct:b:*")).length]).toEqual([20, 20, 20]);
+    expect(await (await lives.begin({ url: redis.url })).store.secret("gruu")).toEqual(secret);
+    await expectSame(lives, redis.url, a, b);
+  });
+
   test("what was ended since it saved stays ended, in Redis too", async () => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();
