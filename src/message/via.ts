@@ -202,6 +202,12 @@ export function viasOf(message: Message): Via[] {
   return vias;
 }
 
+/** Whether a request has come from its client itself, no proxy between: it has one Via value. Its fields have been read. */
+export function cameDirectly(message: Message): boolean {
+  const via = message.first(Header.Via);
+  return message.table[VIA_END] === message.valueEnd(via) && message.next(via) === 0;
+}
+
 /** Whether the top Via offers the sender's connection for requests to it (RFC 5923 s8.1). */
 export function offersAlias(message: Message): boolean {
   const record = message.first(Header.Via);

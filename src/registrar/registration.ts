@@ -9,8 +9,9 @@ import { BindingFlag } from "../location/row.ts";
 import { ascii, equalRanges } from "../message/bytes.ts";
 import { hasToken } from "../message/has-token.ts";
 import { Header } from "../message/header.ts";
-import { CSEQ_NUMBER, VIA_END } from "../message/layout.ts";
+import { CSEQ_NUMBER } from "../message/layout.ts";
 import type { Message } from "../message/message.ts";
+import { cameDirectly } from "../message/via.ts";
 import type { Answer } from "../server/arrival.ts";
 import { OLD_CSEQ, TOO_LARGE } from "../server/screening.ts";
 import type { Channel } from "../transport/channel.ts";
@@ -149,7 +150,7 @@ export class Registration {
     }
     const aor = this.#location.find(this.#whose.aor, 0, this.#whose.length);
     if (contacts.isStar) return this.#removeAll(message, aor);
-    const isDirect = isFromClient(message);
+    const isDirect = cameDirectly(message);
     const refusal =
       this.#settle(message) ?? this.#outbound(message, isDirect, path) ?? this.#match(message, aor, channel);
     if (refusal !== null) return refusal;
@@ -378,12 +379,6 @@ export class Registration {
 /** What a REGISTER gets that the store does not take. @param trouble see `BindingStore.trouble` */
 export function notStored(trouble: string): Answer {
   return { status: 503, reason: `Bindings Cannot Be Stored: ${trouble}`, headers: STORE_DOWN };
-}
-
-/** Whether a request came from its client itself: it has one Via value. */
-function isFromClient(message: Message): boolean {
-  const via = message.first(Header.Via);
-  return message.table[VIA_END] === message.valueEnd(via) && message.next(via) === 0;
 }
 
 /** What Expires says; {@link NO_EXPIRES} without one. */
