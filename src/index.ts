@@ -17,6 +17,7 @@ export type { Dialog, DialogEnd } from "./dialog/dialog.ts";
 export type { Session, SessionState } from "./dialog/offer-answer.ts";
 export type { ReferOptions, Referred } from "./dialog/refer.ts";
 export type { TimerPolicy } from "./dialog/session-timer.ts";
+export type { NatContacts } from "./dialog/way.ts";
 export { DialogPackage, type DialogPackageSettings } from "./events/dialog-info.ts";
 export type { Body, EventPackage } from "./events/event-package.ts";
 export { type Events, type EventsOptions, events } from "./events/events.ts";

@@ -7,6 +7,7 @@
  */
 
 import { z } from "zod";
+import { DEFAULT_NAT_CONTACTS, NAT_CONTACTS } from "../dialog/way.ts";
 import { parseAdvertise, parseListen } from "./address.ts";
 import { abouts, choice, headings, list } from "./field.ts";
 import { auth } from "./sections/auth.ts";
@@ -56,6 +57,14 @@ export const schema = z
         placeholder: "host[:port]",
         otherwise: "the address listened on",
       }),
+    "nat-contacts": choice(
+      NAT_CONTACTS,
+      DEFAULT_NAT_CONTACTS,
+      "which",
+      "Contacts that are taken for such of clients behind a NAT, so that requests in their dialogs go back to where their " +
+        "messages come from: private an address of a private network told from outside that network, all any numeric " +
+        "address and port but those it was told from, off none; never where a proxy or a route set lies between",
+    ),
     "log-level": choice(LOG_LEVELS, "info", "level", "The least urgent messages that are logged"),
     uas: uas.prefault({}),
     registrar: registrar.prefault({}),

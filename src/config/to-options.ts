@@ -1,6 +1,7 @@
 /** From settings to the options of `serve()`, of the modes and of their parts. */
 
 import type { DigestOptions } from "../auth/digest-options.ts";
+import type { NatContacts } from "../dialog/way.ts";
 import type { RegistrarSettings } from "../registrar/settings.ts";
 import type { ResolveSettings } from "../resolve/settings.ts";
 import type { StreamSettings, TlsSettings } from "../transport/settings.ts";
@@ -10,6 +11,7 @@ import type { Settings } from "./schema.ts";
 export interface SettingOptions {
   listen: string[];
   advertise?: string;
+  natContacts: NatContacts;
   timers: { t1: number; t2: number; t4: number };
   limits: {
     messageSize: number;
@@ -32,6 +34,7 @@ export function toServeOptions(settings: Settings): SettingOptions {
   return {
     listen: settings.listen,
     advertise: settings.advertise,
+    natContacts: settings["nat-contacts"],
     timers: settings.timers,
     limits: {
       messageSize: limits["message-size"],

@@ -12,16 +12,19 @@ import { Method } from "../message/method.ts";
 import { ADDR_SIZE, ADDR_URI_END, ADDR_URI_START, addressesOf, scanNameAddr } from "../message/name-addr.ts";
 import type { Uri } from "../message/uri.ts";
 import { isSipsAt } from "../message/uri-scan.ts";
+import { cameDirectly } from "../message/via.ts";
 import type { ChallengeScope } from "../outgoing/challenge-scope.ts";
 import type { IncomingResponse } from "../outgoing/incoming-response.ts";
-import type { Flow } from "../outgoing/outgoing-request.ts";
+import type { Flow, OutgoingRequest } from "../outgoing/outgoing-request.ts";
 import type { RequestContext } from "../outgoing/request-context.ts";
+import type { NextHop } from "../resolve/target.ts";
 import type { Channel } from "../transport/channel.ts";
 import type { Dialogs } from "./dialogs.ts";
 import { descriptionOf, Session } from "./offer-answer.ts";
 import type { ReferOptions, Referred } from "./refer.ts";
 import type { AwaitsPrack } from "./reliable.ts";
 import type { InDialogOptions } from "./send.ts";
+import type { NatContacts } from "./way.ts";
 
 export const DialogState = { Early: 1, Confirmed: 2, Terminated: 3 } as const;
 
@@ -89,10 +92,14 @@ export class Dialog implements RequestContext {
   describedAs: string | null = null;
   describedBlock = 0;
   describedLength = 0;
-  /** Where the last request came from and answers to it went: what is used when the remote target names no address. */
+  /** Where the peer's last message came from: a request, or the answer to one of ours. See `way.ts` for what it is used for. */
   channel: Channel;
   address: string;
   port: number;
+  /** Whether it is the peer itself that stands there, as far as can be told, and no proxy. */
+  isDirect: boolean;
+  /** By which Contact the callee was called, where that went over the flow that it was registered by; else null. */
+  boundTo: NextHop | null = null;
   /** The last message whose Contact set the remote target. */
   #target: Message;
   readonly #dialogs: Dialogs;
@@ -119,6 +126,7 @@ export class Dialog implements RequestContext {
     this.channel = channel;
     this.address = peer;
     this.port = port;
+    this.isDirect = origin.isRequest && cameDirectly(origin);
     this.#target = origin;
   }
 
@@ -164,6 +172,28 @@ export class Dialog implements RequestContext {
   /** @internal where its requests went so far */
   get near(): Flow {
     return this;
+  }
+
+  /** @internal which of the peer's Contacts are not believed */
+  get natContacts(): NatContacts {
+    return this.#dialogs.natContacts;
+  }
+
+  /** @internal a message of the peer's has come from there. @param isDirect whether it stands there itself */
+  heardFrom(channel: Channel, address: string, port: number, isDirect: boolean): void {
+    this.channel = channel;
+    this.address = address;
+    this.port = port;
+    this.isDirect = isDirect;
+  }
+
+  /**
+   * @internal a response has set the target. Who answers from where it was asked can be asked there again; where else an
+   * answer claims to come from proves nothing, and is left aside.
+   * @param isDirect false where the request was sent to a proxy
+   */
+  answeredBy({ way, isAnsweredThere }: Pick<OutgoingRequest, "way" | "isAnsweredThere">, isDirect = true): void {
+    if (way !== null && isAnsweredThere) this.heardFrom(way.channel, way.address, way.port, isDirect);
   }
 
   /** @internal the CSeq number of our next request */
@@ -300,9 +330,14 @@ export class Dialog implements RequestContext {
     this.#dialogs.changed(this);
   }
 
-  /** A target refresh (RFC 3261 s12.2): the Contact of `message`, which is kept, is the remote target from now on. */
-  refreshTarget(message: Message): void {
-    if (message.first(Header.Contact) !== 0) this.#target = message;
+  /**
+   * A target refresh (RFC 3261 s12.2): the Contact of `message`, which is kept, is the remote target from now on.
+   * @param request of ours, where the message is the response to it
+   */
+  refreshTarget(message: Message, request?: OutgoingRequest): void {
+    if (message.first(Header.Contact) === 0) return;
+    this.#target = message;
+    if (request !== undefined) this.answeredBy(request);
   }
 
   /** The remote target's URI: the Contact of the last target refresh, else the peer's own address. */

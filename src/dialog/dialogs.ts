@@ -29,6 +29,7 @@ import type { SessionTimers } from "./session-timers.ts";
 import { SuccessRetransmitter } from "./success.ts";
 import { Updates } from "./updates.ts";
 import type { DialogWatcher } from "./watcher.ts";
+import type { NatContacts } from "./way.ts";
 
 /** Told what becomes of a dialog. */
 export interface DialogUser {
@@ -61,6 +62,7 @@ export interface DialogsOptions {
   contactOfCall: (channel: Channel, peer: string, secure: boolean) => Uint8Array;
   /** Null where sessions do not expire. */
   sessionTimers: SessionTimers | null;
+  natContacts: NatContacts;
 }
 
 export class Dialogs {
@@ -73,6 +75,7 @@ export class Dialogs {
   readonly updates: Updates;
   /** The most dialogs at once. */
   readonly ceiling: number;
+  readonly natContacts: NatContacts;
   readonly #sender: Sender;
   readonly #store: ByteStore;
   readonly #user: DialogUser;
@@ -86,6 +89,7 @@ export class Dialogs {
     const { wheel, alarms, timers, layer, sender, tokens, user, ceiling, contact, contactOfCall, sessionTimers } =
       options;
     this.ceiling = ceiling;
+    this.natContacts = options.natContacts;
     this.#sender = sender;
     this.#store = layer.store;
     this.#user = user;
@@ -237,11 +241,11 @@ export class Dialogs {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingResponse>();
     const isOfSubscription = OF_SUBSCRIPTIONS.has(method);
     sendInDialog(this.#sender, dialog, method, options, isOfSubscription ? this.contactOf(dialog) : undefined, {
-      response: (message) => {
+      response: (message, sent) => {
         const { status } = message;
         if (status < 200) return;
         const kept = message.keep();
-        if (status < 300 && isOfSubscription) dialog.refreshTarget(kept);
+        if (status < 300 && isOfSubscription) dialog.refreshTarget(kept, sent);
         resolve(new IncomingResponse(kept));
         // What becomes of a subscription says nothing of the session (RFC 5057 s5.1).
         if ((status === 481 || status === 408) && !isOfSubscription) this.bye(dialog, "gone");

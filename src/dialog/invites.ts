@@ -82,7 +82,7 @@ export class Invites {
           const { status } = message;
           if (status < 300) {
             const kept = message.keep();
-            dialog.refreshTarget(kept);
+            dialog.refreshTarget(kept, request);
             if (timer !== null) this.#parts.sessionTimers!.accepted(dialog, kept, timer);
             const acknowledged = this.acknowledge(dialog, request.draft, kept, options);
             acknowledgement = acknowledged.acknowledgement;

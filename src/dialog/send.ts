@@ -2,13 +2,13 @@
 import { ascii } from "../message/bytes.ts";
 import { checkedReason, type HeaderFields, headerLines, joinedLines } from "../message/header-lines.ts";
 import { Uri } from "../message/uri.ts";
-import type { Flow, HeaderWriter, OutgoingRequest, RequestDraft, RequestUser } from "../outgoing/outgoing-request.ts";
+import type { Way } from "../outgoing/challenges.ts";
+import type { HeaderWriter, OutgoingRequest, RequestDraft, RequestUser } from "../outgoing/outgoing-request.ts";
 import type { Sender } from "../outgoing/sender.ts";
-import { type NextHop, nextHopOf } from "../resolve/target.ts";
-import { isNumericHost } from "../transport/address.ts";
 import type { AnswerOffer } from "./answering.ts";
 import type { Dialog } from "./dialog.ts";
 import type { TimerOffer } from "./session-timer.ts";
+import { wayOf } from "./way.ts";
 
 /** What a request in a dialog carries. */
 export interface InDialogOptions {
@@ -26,12 +26,6 @@ export interface InDialogOptions {
 /** The same with what it says of the session's timer (RFC 4028 s7.4). */
 export function withTimer(options: InDialogOptions, timer: TimerOffer | null): InDialogOptions {
   return timer === null ? options : { ...options, headers: { ...timer.fields, ...options.headers } };
-}
-
-/** Where a request in a dialog goes. */
-interface Way {
-  readonly hop: NextHop | null;
-  readonly flow: Flow | null;
 }
 
 /**
@@ -58,6 +52,7 @@ export function draftInDialog(
   { headers, body, contentType = "application/sdp" }: InDialogOptions,
 ): { draft: RequestDraft; way: Way } {
   const routes = dialog.routeSet;
+  const isRouted = routes.length > 0;
   let uri = dialog.remoteTarget;
   const first = routes[0] === undefined ? null : Uri.parse(routes[0]);
   // A strict router as first hop takes its own URI as Request-URI and finds the target last in Route.
@@ -65,8 +60,6 @@ export function draftInDialog(
     routes.push(uri);
     uri = routes.shift()!;
   }
-  const next = first ?? Uri.parse(uri);
-  const hop = next === null ? null : nextHopOf(next);
   const routeLines = ascii(routes.map((route) => `Route: <${route}>\r\n`).join(""));
   const lines = headers === undefined ? routeLines : joinedLines(routeLines, headerLines(headers));
   const draft = {
@@ -80,25 +73,5 @@ export function draftInDialog(
     contentType: checkedReason(contentType),
     body: typeof body === "string" ? ascii(body) : body,
   };
-  const flow = flowOf(dialog, hop);
-  return { draft, way: { hop: flow?.channel.isOnlyWay || isNowhere(hop) ? null : hop, flow } };
-}
-
-/**
- * The way the dialog's last request came, where a request of ours is to go back the same way: over a connection whose
- * peer is the next hop, as it may not be reached otherwise; and, when the next hop names nobody that can be sent to,
- * whatever way there was.
- */
-function flowOf(dialog: Dialog, hop: NextHop | null): Flow | null {
-  const { channel, address } = dialog;
-  if (!channel.isOpen) return null;
-  if (isNowhere(hop) || channel.isOnlyWay) return dialog;
-  // What a caller's first request went to need not be the callee: a proxy may have stayed out of the dialog.
-  const isPeer = dialog.routeSet.length === 0 && !dialog.isCaller;
-  return channel.reliable && (isPeer || hop?.host === address) ? dialog : null;
-}
-
-/** Whether there is no next hop, or one made so that nobody looks it up, as browsers do (RFC 7118 s5). */
-function isNowhere(hop: NextHop | null): boolean {
-  return hop === null || (!isNumericHost(hop.host) && hop.host.endsWith(".invalid"));
+  return { draft, way: wayOf(dialog, first ?? Uri.parse(uri), isRouted) };
 }

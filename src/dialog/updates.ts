@@ -42,12 +42,12 @@ export class Updates {
     const { session } = dialog;
     const send = () =>
       sendInDialog(this.#parts.sender, dialog, "UPDATE", withTimer(options, timer), this.#parts.contact(dialog), {
-        response: (message) => {
+        response: (message, request) => {
           const { status } = message;
           if (status < 200) return;
           const kept = message.keep();
           if (status < 300) {
-            dialog.refreshTarget(kept);
+            dialog.refreshTarget(kept, request);
             if (timer !== null) this.#parts.sessionTimers!.accepted(dialog, kept, timer);
             if (offer !== null) session.say("UPDATE", "remote", descriptionOf(kept));
           } else if (offer !== null) session.end("UPDATE", "failed");

@@ -7,7 +7,7 @@ import { sendInDialog } from "../dialog/send.ts";
 import { Header } from "../message/header.ts";
 import type { HeaderFields } from "../message/header-lines.ts";
 import type { Message } from "../message/message.ts";
-import type { RequestUser } from "../outgoing/outgoing-request.ts";
+import type { OutgoingRequest, RequestUser } from "../outgoing/outgoing-request.ts";
 import type { RequestFailed } from "../outgoing/request-failed.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
 import { endsUsage } from "./ending.ts";
@@ -109,12 +109,12 @@ export class Leg implements RequestUser {
 
   // ---- from the refresh on its way
 
-  response(message: Message): void {
+  response(message: Message, request: OutgoingRequest): void {
     const { status } = message;
     if (status < 200) return;
     this.#isRefreshing = false;
     if (this.state === "terminated") return;
-    if (status < 300) this.#granted(message);
+    if (status < 300) this.#granted(message, request);
     else this.#refused(message);
   }
 
@@ -137,11 +137,11 @@ export class Leg implements RequestUser {
     });
   }
 
-  #granted(message: Message): void {
+  #granted(message: Message, request: OutgoingRequest): void {
     this.#corrections = 0;
     // RFC 5839: no NOTIFY will come.
     if (message.status === 204) this.#timerN = this.#clear(this.#timerN);
-    if (message.first(Header.Contact) !== 0) this.dialog.refreshTarget(message.keep());
+    if (message.first(Header.Contact) !== 0) this.dialog.refreshTarget(message.keep(), request);
     const seconds = deltaSecondsOf(message, Header.Expires);
     if (typeof seconds === "number" && seconds > 0 && !this.#isEnding) this.expireIn(seconds);
     if (this.#isEnding && this.#asked > 0) this.refresh(0);

@@ -17,7 +17,7 @@ import type { Dialog } from "../dialog/dialog.ts";
 import { sendInDialog } from "../dialog/send.ts";
 import { Header } from "../message/header.ts";
 import type { Message } from "../message/message.ts";
-import type { RequestUser } from "../outgoing/outgoing-request.ts";
+import type { OutgoingRequest, RequestUser } from "../outgoing/outgoing-request.ts";
 import type { RequestFailed } from "../outgoing/request-failed.ts";
 import { endsUsage } from "./ending.ts";
 import type { TerminationReason } from "./event-package.ts";
@@ -140,14 +140,14 @@ export class NotifierSubscription implements RequestUser, Paced {
 
   // ---- from the NOTIFY on its way
 
-  response(message: Message): void {
+  response(message: Message, request: OutgoingRequest): void {
     const { status } = message;
     if (status < 200) return;
     this.#isInFlight = false;
     if (this.#isGone) return;
     if (status < 300) {
       this.#failures = 0;
-      if (message.first(Header.Contact) !== 0) this.dialog.refreshTarget(message.keep());
+      if (message.first(Header.Contact) !== 0) this.dialog.refreshTarget(message.keep(), request);
       if (this.#isOver) this.#finish();
       else if (this.#isDirty) this.#schedule();
     } else if (endsUsage(status) || this.#isOver || ++this.#failures === MAX_FAILURES) this.#finish();

@@ -21,6 +21,7 @@ import type { RequestOptions } from "../outgoing/composer.ts";
 import type { OutgoingRequest, RequestDraft } from "../outgoing/outgoing-request.ts";
 import type { RequestContext } from "../outgoing/request-context.ts";
 import type { RequestFailed } from "../outgoing/request-failed.ts";
+import type { NextHop } from "../resolve/target.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
 import { deltaSecondsOf, type EventField, eventText, type SubscriptionStateField } from "./fields.ts";
 import { Leg, type LegOwner, notificationOf, TIMER_N_MS } from "./leg.ts";
@@ -104,6 +105,8 @@ export class Subscription implements LegOwner {
   readonly #legs = new Set<Leg>();
   /** The SUBSCRIBE that dialogs may come of; null when none may any more. */
   #draft: RequestDraft | null = null;
+  /** See `Dialog.boundTo`. */
+  #boundTo: NextHop | null = null;
   #tag = "";
   #timerN = -1;
   #retry = -1;
@@ -202,6 +205,7 @@ export class Subscription implements LegOwner {
     // Our SUBSCRIBE was the first request of this side.
     dialog.localCSeq = this.#draft!.cseq;
     dialog.challenges = this.#context.challenges;
+    dialog.boundTo = this.#boundTo;
     const leg = new Leg(this.#subscriber, this, dialog, this.#event);
     this.#subscriber.joined(leg);
     this.#legs.add(leg);
@@ -258,9 +262,10 @@ export class Subscription implements LegOwner {
     const fields = { ...headers, ...this.#fields, ...event };
     const isSecure = this.#uri.toString().toLowerCase().startsWith("sips:");
     const contact = host.dialogs.contactOf({ isSecure });
-    const { draft, hop } = host.composer.compose("SUBSCRIBE", this.#uri, { ...rest, headers: fields }, contact);
+    const { draft, hop, flow } = host.composer.compose("SUBSCRIBE", this.#uri, { ...rest, headers: fields }, contact);
     const again = before === null ? {} : { from: before.from, callId: before.callId, cseq: before.cseq + 1 };
     this.#draft = { ...draft, ...again };
+    this.#boundTo = flow === null ? null : hop;
     this.#subscriber.began(this);
     const callId = String(this.#draft.callId);
     const from = String(this.#draft.from);
@@ -281,7 +286,7 @@ export class Subscription implements LegOwner {
         if (sent === this.#draft) this.#failed(failure);
       },
     };
-    host.sender.send(sent, hop, null, user, this.#context);
+    host.sender.send(sent, hop, flow, user, this.#context);
   }
 
   #responded(message: Message): void {

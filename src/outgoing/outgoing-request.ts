@@ -85,6 +85,7 @@ export class OutgoingRequest {
   #slot = -1;
   #branch: Uint8Array | null = null;
   #way: Flow | null = null;
+  #isAnsweredThere = false;
 
   /** @param context null for a request that stands alone */
   constructor(
@@ -143,6 +144,16 @@ export class OutgoingRequest {
     return this.#way;
   }
 
+  /** Whether the last response came from there. */
+  get isAnsweredThere(): boolean {
+    return this.#isAnsweredThere;
+  }
+
+  /** Where it would have gone without the flow that it went over; null where it went over none. */
+  get passedOver(): NextHop | null {
+    return this.#target === null ? this.hop : null;
+  }
+
   /**
    * Gives an INVITE up (s9.1): a CANCEL goes out once a provisional response has come, since before it the CANCEL might
    * overtake the INVITE. A 2xx may come all the same.
@@ -166,7 +177,9 @@ export class OutgoingRequest {
 
   // ---- from the transaction
 
-  onResponse(message: Message): void {
+  /** @param isThere whether it came from where the attempt under way went */
+  onResponse(message: Message, isThere: boolean): void {
+    this.#isAnsweredThere = isThere;
     if (this.#isOver) {
       if (message.status < 300 && message.status >= 200) this.#user.response(message, this);
       return;

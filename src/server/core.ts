@@ -8,6 +8,7 @@ import type { Dialog, DialogEnd } from "../dialog/dialog.ts";
 import { Dialogs, type DialogUser } from "../dialog/dialogs.ts";
 import type { TimerPolicy } from "../dialog/session-timer.ts";
 import { SessionTimers } from "../dialog/session-timers.ts";
+import { DEFAULT_NAT_CONTACTS, type NatContacts } from "../dialog/way.ts";
 import { ascii } from "../message/bytes.ts";
 import { faultReason, faultStatus } from "../message/fault.ts";
 import { joinedLines } from "../message/header-lines.ts";
@@ -57,6 +58,8 @@ export interface CoreOptions {
   sessionTimers?: TimerPolicy | null;
   /** Answer challenges to requests of ours. */
   credentials?: CredentialsOption | undefined;
+  /** Default `private`. */
+  natContacts?: NatContacts | undefined;
 }
 
 const LAPSED = writeReason({ protocol: "SIP", cause: 408, text: "Session timer expired" });
@@ -127,6 +130,7 @@ export class UasCore implements TransactionUser, DialogUser {
       contact: (channel, peer, secure) => this.capabilities.contact(channel, peer, secure).forRequest,
       contactOfCall: (channel, peer, secure) => this.capabilities.contact(channel, peer, secure).forCall,
       sessionTimers: this.sessionTimers,
+      natContacts: options.natContacts ?? DEFAULT_NAT_CONTACTS,
     });
     const { layer, dialogs, alarms } = this;
     const policy = options.handlers.reliableProvisional ?? "required-only";
@@ -160,9 +164,9 @@ export class UasCore implements TransactionUser, DialogUser {
     this.#responder.stateless(message, FULL, channel, address, port);
   }
 
-  response(slot: number, message: Message): void {
+  response(slot: number, message: Message, isThere: boolean): void {
     const user = this.layer.pool.user(slot);
-    if (user instanceof OutgoingRequest) user.onResponse(message);
+    if (user instanceof OutgoingRequest) user.onResponse(message, isThere);
   }
 
   strayResponse(): void {

@@ -10,6 +10,7 @@ import { TO_TAG_START, VIA_BRANCH_END, VIA_BRANCH_START } from "../message/layou
 import type { Message } from "../message/message.ts";
 import { Method } from "../message/method.ts";
 import type { TokenSource } from "../message/token-source.ts";
+import { cameDirectly } from "../message/via.ts";
 import { Arrival, type ArrivalHandler } from "./arrival.ts";
 import { Call, type DialogHandlers } from "./call.ts";
 import type { UasCore } from "./core.ts";
@@ -283,9 +284,7 @@ export class Dispatcher {
       this.#refuse(slot, message, OLD_CSEQ, address, port);
       return;
     }
-    dialog.channel = this.#core.layer.pool.channel(slot);
-    dialog.address = address;
-    dialog.port = port;
+    dialog.heardFrom(this.#core.layer.pool.channel(slot), address, port, cameDirectly(message));
     // What there is of a dialog without a session is not for these.
     if (dialog.isTerminated && !OF_SUBSCRIPTIONS.has(method) && !isLatePrack(method, dialog)) {
       this.#refuse(slot, message, STRANGER, address, port);

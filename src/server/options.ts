@@ -1,6 +1,7 @@
 /** What `serve()` is given. */
 import type { CredentialsOption } from "../auth/client-credentials.ts";
 import type { TimerPolicy } from "../dialog/session-timer.ts";
+import type { NatContacts } from "../dialog/way.ts";
 import type { Limits } from "../message/limits.ts";
 import type { RandomFill } from "../message/token-source.ts";
 import type { ResolveSettings } from "../resolve/settings.ts";
@@ -95,6 +96,12 @@ export interface ServeOptions extends Handlers {
    * agreed to where it is asked for. False: neither. Default: 1,800 s.
    */
   sessionTimers?: Partial<TimerPolicy> | false;
+  /**
+   * Which Contacts of peers are taken for such of clients behind a NAT: requests in their dialogs go back to where their
+   * messages come from, where neither proxy nor route set lies between. `private`: an address of a private network, told from
+   * outside that network. `all`: any numeric address and port but those it was told from. `off`: none. Default `private`.
+   */
+  natContacts?: NatContacts;
   /** Parts of the server that can be left out, such as events. */
   plugins?: readonly Plugin[];
   /** For tests: the clock and the random source. */

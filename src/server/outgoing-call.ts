@@ -88,6 +88,8 @@ export class OutgoingCall {
   #timer: TimerOffer | null;
   /** The INVITE under way; null when the call was given up before there was one. */
   #request: OutgoingRequest | null = null;
+  /** Whether no proxy is asked to take the call on. */
+  readonly #isDirect: boolean;
   /** Where every INVITE of a call with a route goes (s8.1.2); null without one. */
   readonly #route: NextHop | null;
   /** The URIs that were tried: none is tried twice (s8.1.3.4). */
@@ -132,6 +134,7 @@ export class OutgoingCall {
       this.cancel();
     });
     this.#route = options.route === undefined ? null : hop;
+    this.#isDirect = options.route === undefined && (options.binding?.path ?? "") === "";
     this.#tried.add(draft.uri.toString());
     if (signal?.aborted) {
       this.#settle(cancelled());
@@ -321,6 +324,7 @@ export class OutgoingCall {
     const { dialogs } = this.#core;
     const dialog = dialogs.outside(kept, localTagOf(kept), request.way!);
     dialog.challenges = this.#context.challenges;
+    this.#heard(dialog, request);
     dialog.confirm(kept);
     dialog.session.begin("INVITE", "local", this.#offer);
     const { acknowledgement } = dialogs.invites.acknowledge(dialog, request.draft, kept, {});
@@ -333,7 +337,10 @@ export class OutgoingCall {
     const tag = toTagOf(kept);
     const known = this.#dialogs.get(tag);
     // A callee may answer where it had lost the early dialog.
-    if (known !== undefined && !known.isTerminated) return known;
+    if (known !== undefined && !known.isTerminated) {
+      this.#heard(known, request);
+      return known;
+    }
     const dialog = this.#core.dialogs.create(kept, localTagOf(kept), request.way!);
     if (dialog === null) return null;
     this.#dialogs.set(tag, dialog);
@@ -343,7 +350,14 @@ export class OutgoingCall {
     dialog.isInviting = true;
     dialog.isSecureCall = isSips(request.draft.uri);
     dialog.session.begin("INVITE", "local", this.#offer);
+    this.#heard(dialog, request);
     return dialog;
+  }
+
+  /** The callee of a dialog has answered. */
+  #heard(dialog: Dialog, request: OutgoingRequest): void {
+    dialog.answeredBy(request, this.#isDirect);
+    dialog.boundTo = request.passedOver;
   }
 
   /** The call is answered, or has failed. */

@@ -226,6 +226,7 @@ export async function serve(options: ServeOptions): Promise<Server> {
     dialogs,
     software,
     credentials: options.credentials,
+    natContacts: options.natContacts,
     sessionTimers: options.sessionTimers === false ? null : timerPolicy(options.sessionTimers ?? {}),
   });
   const allLimits = withDefaults(DEFAULT_LIMITS, limits);

@@ -51,7 +51,7 @@ export class ClientInvite {
     }
   }
 
-  response(slot: number, message: Message): void {
+  response(slot: number, message: Message, isThere: boolean): void {
     const context = this.#context;
     const { pool, timers, user } = context;
     const { status } = message;
@@ -74,14 +74,14 @@ export class ClientInvite {
           const reliable = context.isReliable(slot);
           context.startEnd(slot, reliable ? 0 : timers.d, this.#timerEnd);
         }
-        user.response(slot, message);
+        user.response(slot, message, isThere);
         break;
       case State.Completed:
         context.counters.retransmissionsReceived++;
         if (status >= 300) context.retransmit(slot);
         break;
       case State.Accepted:
-        if (status >= 200 && status < 300) user.response(slot, message);
+        if (status >= 200 && status < 300) user.response(slot, message, isThere);
         break;
     }
   }

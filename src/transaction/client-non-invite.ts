@@ -37,7 +37,7 @@ export class ClientNonInvite {
     context.transmitAndKeep(slot, start);
   }
 
-  response(slot: number, message: Message): void {
+  response(slot: number, message: Message, isThere: boolean): void {
     const context = this.#context;
     const { pool, timers, user } = context;
     const state = pool.state(slot);
@@ -48,14 +48,14 @@ export class ClientNonInvite {
     pool.setStatus(slot, message.status);
     if (message.status < 200) {
       pool.setState(slot, State.Proceeding);
-      user.response(slot, message);
+      user.response(slot, message, isThere);
       return;
     }
     context.stopRetransmit(slot);
     context.dropKept(slot);
     pool.setState(slot, State.Completed);
     context.startEnd(slot, context.isReliable(slot) ? 0 : timers.t4, this.#timerK);
-    user.response(slot, message);
+    user.response(slot, message, isThere);
   }
 
   #onE(slot: number): void {

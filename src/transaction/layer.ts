@@ -77,7 +77,7 @@ export class TransactionLayer {
    */
   receive(message: Message, channel: Channel, address: string, port: number): void {
     if (message.isRequest) this.#request(message, channel, address, port);
-    else this.#response(message);
+    else this.#response(message, channel, address, port);
   }
 
   #request(message: Message, channel: Channel, address: string, port: number): void {
@@ -135,7 +135,7 @@ export class TransactionLayer {
     return false;
   }
 
-  #response(message: Message): void {
+  #response(message: Message, channel: Channel, address: string, port: number): void {
     const key = responseKey(this.#key, message);
     const slot = this.#table.find(key, key.hash());
     if (slot < 0) {
@@ -144,8 +144,17 @@ export class TransactionLayer {
       return;
     }
     if (message.status >= 200) this.pool.channel(slot).dependants?.delete(slot);
-    if (this.pool.kind(slot) === Kind.ClientInvite) this.#clientInvite.response(slot, message);
-    else this.#clientNonInvite.response(slot, message);
+    const isThere = this.#wentTo(slot, channel, address, port);
+    if (this.pool.kind(slot) === Kind.ClientInvite) this.#clientInvite.response(slot, message, isThere);
+    else this.#clientNonInvite.response(slot, message, isThere);
+  }
+
+  /** Whether a request of ours went to where its response came from. A datagram may come in at another socket of ours. */
+  #wentTo(slot: number, channel: Channel, address: string, port: number): boolean {
+    const { pool } = this;
+    const way = pool.channel(slot);
+    if (way.reliable || channel.reliable) return way === channel;
+    return pool.port(slot) === port && pool.address(slot) === address;
   }
 
   /** The INVITE transaction that a CANCEL speaks of (RFC 3261 s9.2), or -1. */

@@ -13,8 +13,11 @@ export interface TransactionUser {
   ack(message: Message, channel: Channel): void;
   /** A new request for which there is no slot left. */
   overloaded(message: Message, channel: Channel, address: string, port: number): void;
-  /** A response to a request of ours: every provisional, the final, and each 2xx to an INVITE. */
-  response(slot: number, message: Message): void;
+  /**
+   * A response to a request of ours: every provisional, the final, and each 2xx to an INVITE.
+   * @param isThere whether it came from where the request went
+   */
+  response(slot: number, message: Message, isThere: boolean): void;
   /** A response that belongs to no transaction. */
   strayResponse(message: Message): void;
   /**

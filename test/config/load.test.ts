@@ -16,6 +16,7 @@ describe("precedence", () => {
     expect(await settingsOf([])).toEqual({
       mode: "full-uas",
       listen: ["udp://0.0.0.0:5060", "tcp://0.0.0.0:5060"],
+      "nat-contacts": "private",
       "log-level": "info",
       uas: {
         "ring-time": 0,
@@ -291,6 +292,7 @@ test("settings reach the options of the server under their API names", async () 
   const toml = `
     listen = "udp://127.0.0.1:5070"
     advertise = "192.0.2.1:5080"
+    nat-contacts = "all"
     [uas]
     ring-time = 1
     final-status = 486
@@ -337,6 +339,7 @@ test("settings reach the options of the server under their API names", async () 
   expect(toServeOptions(settings)).toEqual({
     listen: ["udp://127.0.0.1:5070"],
     advertise: "192.0.2.1:5080",
+    natContacts: "all",
     timers: { t1: 11, t2: 12, t4: 14 },
     limits: {
       messageSize: 600,
