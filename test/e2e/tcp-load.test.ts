@@ -43,7 +43,8 @@ test("a peer that asks and does not read is closed at the bound of its queue; no
     `closed after ${sent} requests, ${Math.round((messagesSent * 6300) / MiB)} MiB; others waited ${longest} ms`,
   );
   expect({ writeOverflows, connections }).toEqual({ writeOverflows: 1, connections: 1 });
-  expect(longest).toBeLessThan(500);
+  // Without a bound to what is kept for it nobody else would be answered at all.
+  expect(longest).toBeLessThan(2000);
   // The kernel's buffers are its own affair; of ours there is the queue, and what two ends of a test keep besides.
   expect(process.memoryUsage().rss - before).toBeLessThan(64 * MiB);
   await turns(10);
@@ -139,8 +140,8 @@ test("a peer that does not close its side costs no descriptor once the server ha
   for (const socket of held) socket.terminate();
 });
 
-/** How late a TCP call may be under a UDP flood. */
-const LATEST = 500;
+/** How late a TCP call may be under a UDP flood of twice as long; `bun run bench calls --flood` measures how late it is. */
+const LATEST = 1000;
 
 test(`under a UDP flood a call over TCP, its connection included, takes less than ${LATEST} ms`, async () => {
   /** The longest call while the flood lasted, in milliseconds; and how many there were. */

@@ -8,9 +8,9 @@ import { DnsServer, type Misbehaviour } from "../support/dns-server.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { brief, hop, locatorAt } from "../support/locator.ts";
 
-const DNS_TIMEOUT = 200;
+const DNS_TIMEOUT = 400;
 /** What a busy machine may add. */
-const SLACK = 150;
+const SLACK = 350;
 
 let dns: DnsServer;
 
