@@ -39,6 +39,13 @@ describe("registrations", () => {
     expect(await server.stop()).toBe(0);
   });
 
+  test("are anybody's where users are not asked, and a warning says why", async () => {
+    const server = await startRegistrar(...MEMORY, "--users", "bob=secret", "--auth", "false");
+    expect(await server.logged("anybody may register anything here: auth is false")).toMatchObject({ level: "warn" });
+    expect((await server.register({ user: "anybody" })).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+  });
+
   test("in SQLite outlast the server", async () => {
     const store = ["--store-file", join(folder, "lasting.sqlite")];
     const before = await startRegistrar(...store);
@@ -153,6 +160,14 @@ describe("users", () => {
         msg: "nobody can log in: no user of the file is of this realm",
       }),
     ]);
+    expect(await server.stop()).toBe(0);
+  });
+
+  test("of a table with none in it are warned of, and nobody may register", async () => {
+    const server = await startRegistrar(...MEMORY, "--config", file("none.toml", "[auth.users]\n# bob = 'secret'\n"));
+    const msg = "nobody can log in: there is no user in [auth.users]";
+    expect(server.before).toEqual([expect.objectContaining({ level: "warn", msg })]);
+    expect((await server.login()).status).toBe(401);
     expect(await server.stop()).toBe(0);
   });
 

@@ -38,6 +38,7 @@ function openUsers({ auth }: Settings, log: AuthLog): UserSource {
   const { users = {}, "users-file": file, "users-database": database } = auth;
   if (file !== undefined) return opened("users-file", file, () => new FileUsers({ path: file, log }));
   if (database !== undefined) return opened("users-database", database, () => sqliteUsers({ path: database }));
+  if (Object.keys(users).length === 0) log.warn({}, "nobody can log in: there is no user in [auth.users]");
   return usersOf(users);
 }
 

@@ -81,7 +81,9 @@ function announce({ server, settings, registrar, login, output }: Running, confi
   output.say(`Viaduct ${VERSION}, ${settings.mode}, listens on ${all}. Ctrl-C stops it.`);
   if (!output.forPeople) output.log.info({ listen, mode: settings.mode, version: VERSION, config }, "listening");
   if (registrar !== null && login === null) {
-    output.log.warn({}, "anybody may register anything here: no users are set in [auth]");
+    const { users, "users-file": file, "users-database": database } = settings.auth;
+    const reason = (users ?? file ?? database) ? "auth is false" : "no users are set in [auth]";
+    output.log.warn({}, `anybody may register anything here: ${reason}`);
   }
 }
 

@@ -6,7 +6,7 @@
  * record, and folded into their rows once there are many.
  */
 import { Database } from "bun:sqlite";
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, statSync } from "node:fs";
 import { StoreError } from "./store.ts";
 
 /** `VIAd`, in the file's header. */
@@ -76,10 +76,16 @@ export function openFile(file: string, create: boolean): Database {
  */
 export function touchFile(file: string, create: boolean): void {
   try {
+    const found = statSync(file, { throwIfNoEntry: false });
+    // A device, beside which SQLite would lay its own files, or a pipe, where opening it would wait for a reader.
+    if (found?.isFile() === false && !found.isDirectory()) throw new StoreError(`${file}: is no file`);
     closeSync(openSync(file, create ? "a" : "r+", 0o600));
   } catch (error) {
+    if (error instanceof StoreError) throw error;
     const { code = "" } = error as NodeJS.ErrnoException;
-    throw new StoreError(`${file}: ${SYSTEM_REASONS[code] ?? code}`, { cause: error });
+    // A file that is to be made misses nothing but its folder.
+    const reason = create && code === "ENOENT" ? NO_FOLDER : SYSTEM_REASONS[code];
+    throw new StoreError(`${file}: ${reason ?? code}`, { cause: error });
   }
 }
 
@@ -138,9 +144,11 @@ const REASONS: readonly (readonly [string, string])[] = [
   ["SQLITE_CANTOPEN", "cannot be opened"],
 ];
 
+const NO_FOLDER = "there is no such folder";
+
 const SYSTEM_REASONS: Readonly<Record<string, string>> = {
   ENOENT: "there is no such file or folder",
-  ENOTDIR: "there is no such folder",
+  ENOTDIR: NO_FOLDER,
   EISDIR: "is a folder",
   EACCES: "may not be read and written",
   EPERM: "may not be read and written",

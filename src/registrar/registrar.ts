@@ -29,7 +29,13 @@ import { flowOfReceived, KeepAlive } from "./keep-alive.ts";
 import { RegFeed } from "./reg-feed.ts";
 import { Registered } from "./registered.ts";
 import { notStored, Registration } from "./registration.ts";
-import { DEFAULT_REGISTRAR, MOST_BINDINGS, type RegistrarOptions, type RegistrarSettings } from "./settings.ts";
+import {
+  DEFAULT_REGISTRAR,
+  isServiceRoute,
+  MOST_BINDINGS,
+  type RegistrarOptions,
+  type RegistrarSettings,
+} from "./settings.ts";
 import { isOwner } from "./whose.ts";
 
 /** What there is of bindings, and what was counted since the start. */
@@ -333,7 +339,7 @@ export class Registrar implements Plugin, LocationWatcher {
   }
 }
 
-/** @throws RangeError for bounds that cannot be, TypeError for a route that is no URI */
+/** @throws RangeError for bounds that cannot be, TypeError for a route that cannot be one */
 function checked(settings: RegistrarSettings): RegistrarSettings {
   const { minExpires, maxExpires, defaultExpires, maxContacts, maxBindings, keepAliveInterval, serviceRoute } =
     settings;
@@ -345,7 +351,9 @@ function checked(settings: RegistrarSettings): RegistrarSettings {
   if (!(maxBindings >= 1 && maxBindings <= MOST_BINDINGS)) {
     throw new RangeError(`maxBindings must be 1 to ${MOST_BINDINGS}`);
   }
-  for (const uri of serviceRoute) if (Uri.parse(uri) === null) throw new TypeError(`serviceRoute: not a URI: ${uri}`);
+  for (const uri of serviceRoute) {
+    if (!isServiceRoute(uri)) throw new TypeError(`serviceRoute: not a sip or sips URI with lr: ${uri}`);
+  }
   if (!(keepAliveInterval >= 1)) throw new RangeError("keepAliveInterval must be at least 1");
   return settings;
 }
@@ -353,7 +361,7 @@ function checked(settings: RegistrarSettings): RegistrarSettings {
 /**
  * A registrar with its location service, to be given to `serve()` as a plugin. Without `auth` anybody may register
  * anything.
- * @throws RangeError for settings that cannot be, TypeError for a service route that is no URI
+ * @throws RangeError for settings that cannot be, TypeError for a service route that cannot be one
  */
 export function registrar(options: RegistrarOptions = {}): Registrar {
   return new Registrar(options);

@@ -2,6 +2,7 @@
 import type { Digest, FoundUser } from "../auth/digest.ts";
 import type { RegPackage } from "../events/reg.ts";
 import type { BindingStore } from "../location/store.ts";
+import { Uri } from "../message/uri.ts";
 
 export interface RegistrarSettings {
   /**
@@ -19,7 +20,7 @@ export interface RegistrarSettings {
   maxContacts: number;
   /** The most bindings in all; a REGISTER for more gets 503. Default 1,000,000, at most {@link MOST_BINDINGS}. */
   maxBindings: number;
-  /** URIs for Service-Route (RFC 3608), the first hop first. Default none. */
+  /** URIs for Service-Route with their `lr` (RFC 3608 s5), the first hop first. Default none. */
   serviceRoute: readonly string[];
   /** Seconds that clients are told to keep their flow alive within (RFC 5626 s5.4); 0 tells none. Default 120. */
   flowTimer: number;
@@ -31,6 +32,12 @@ export interface RegistrarSettings {
   keepAlive: KeepAliveKind;
   /** Seconds between two of them to one client. Default 25. */
   keepAliveInterval: number;
+}
+
+/** Whether a text can be one of {@link RegistrarSettings.serviceRoute}. */
+export function isServiceRoute(text: string): boolean {
+  const uri = Uri.parse(text);
+  return uri !== null && (uri.scheme === "sip" || uri.scheme === "sips") && uri.params.has("lr");
 }
 
 /** The timers of so many bindings have numbers of their own. */

@@ -63,11 +63,12 @@ describe("registrations", () => {
     [["--domains", "sip:example.com"], 'a HOST without a port, an IPv6 one in brackets, not "sip:example.com"'],
     [["--max-contacts", "65"], "a whole number from 1 to 64, not 65"],
     [["--max-bindings", "16777216"], "a whole number from 1 to 16777215, not 16777216"],
-    [
-      ["--service-route", "proxy.example.com"],
-      'a sip or sips URI, such as sip:proxy.example.com;lr, not "proxy.example.com"',
-    ],
-    [["--service-route", "tel:1"], 'a sip or sips URI, such as sip:proxy.example.com;lr, not "tel:1"'],
+    ...["proxy.example.com", "tel:1;lr", "sip:proxy.example.com", "<sip:proxy.example.com;lr>"].map(
+      (uri): [string[], string] => [
+        ["--service-route", uri],
+        `a sip or sips URI with lr, such as sip:proxy.example.com;lr, not "${uri}"`,
+      ],
+    ),
     [["--nat-keep-alive", "on"], 'off, crlf or options, not "on"'],
   ])("%j is wrong", async (args, right) => {
     expect(await errorOf(args)).toBe(`${args[0]}: must be ${right}`);

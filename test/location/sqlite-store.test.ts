@@ -245,9 +245,10 @@ describe("a file", () => {
   test("that cannot be is refused with the reason", async () => {
     using folder = temporaryFolder();
     const nowhere = folder.file("no/such/bindings.db");
-    expect(await refusal({ file: nowhere })).toBe(`${nowhere}: there is no such file or folder`);
+    expect(await refusal({ file: nowhere })).toBe(`${nowhere}: there is no such folder`);
     mkdirSync(folder.file("folder"));
     expect(await refusal({ file: folder.file("folder") })).toEndWith("folder: is a folder");
+    expect(await refusal({ file: "/dev/null" })).toBe("/dev/null: is no file");
   });
 
   test("that is damaged is refused and not written to", async () => {

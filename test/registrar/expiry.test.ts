@@ -131,5 +131,7 @@ test("bounds that cannot be are refused at once", () => {
     { keepAliveInterval: 0 },
   ];
   for (const options of wrong) expect(() => registrar(options)).toThrow(RangeError);
-  expect(() => registrar({ serviceRoute: ["p1.example.com\r\nX: y"] })).toThrow(TypeError);
+  for (const uri of ["p1.example.com\r\nX: y", "sip:p1.example.com"]) {
+    expect(() => registrar({ serviceRoute: [uri] })).toThrow(TypeError);
+  }
 });

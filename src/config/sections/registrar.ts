@@ -1,8 +1,7 @@
 /** `[registrar]`: which addresses-of-record are kept in mode `registrar`, for how long and how many. */
 
 import { z } from "zod";
-import { Uri } from "../../message/uri.ts";
-import { DEFAULT_REGISTRAR, MOST_BINDINGS } from "../../registrar/settings.ts";
+import { DEFAULT_REGISTRAR, isServiceRoute, MOST_BINDINGS } from "../../registrar/settings.ts";
 import { parseDomain } from "../address.ts";
 import { choice, count, DAY, headings, list, number, optionalNumber, seconds } from "../field.ts";
 
@@ -59,7 +58,7 @@ export const registrar = z
       about:
         "A proxy that clients are told to send their requests by (RFC 3608); more than one, the first hop first, as an " +
         "array in TOML, or as the flag given again",
-      right: "a sip or sips URI, such as sip:proxy.example.com;lr",
+      right: "a sip or sips URI with lr, such as sip:proxy.example.com;lr",
       placeholder: "uri",
       otherwise: "none",
     }),
@@ -87,8 +86,6 @@ export const registrar = z
   })
   .register(headings, { heading: "Registrations in mode registrar" });
 
-/** A URI that can stand in Service-Route. */
 function parseRoute(text: string): string | undefined {
-  const uri = Uri.parse(text);
-  return uri !== null && (uri.scheme === "sip" || uri.scheme === "sips") ? text : undefined;
+  return isServiceRoute(text) ? text : undefined;
 }
