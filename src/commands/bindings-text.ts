@@ -36,8 +36,9 @@ function decoded(octets: string): string {
   return text.includes("\ufffd") ? octets : text;
 }
 
+/** Rounded up, as the times of bindings are. */
 function secondsNow(): number {
-  return Math.floor(Date.now() / 1000);
+  return Math.ceil(Date.now() / 1000);
 }
 
 /** How a table is written. */
