@@ -45,6 +45,9 @@ export interface BindingValues {
   readonly flags: number;
 }
 
+/** More than are given in a millisecond, so that the clock is never overtaken for long. */
+const NUMBERS_A_MS = 1024;
+
 export class Location extends BindingTable {
   /** What keeps them beyond the process; null keeps them in memory alone. */
   store: BindingStore | null = null;
@@ -55,7 +58,9 @@ export class Location extends BindingTable {
   readonly #kind: number;
   readonly #epoch: number;
   readonly #packer = new BindingPacker();
-  #lastId: number;
+  /** Servers that begin to count at once seldom give the same numbers. */
+  readonly #salt: number;
+  #lastNumber = 0;
   /** Changes that have begun, one within the other. */
   #depth = 0;
 
@@ -64,13 +69,18 @@ export class Location extends BindingTable {
     this.#wheel = wheel;
     this.#epoch = epoch.wall - epoch.wheel;
     this.#kind = wheel.register((slot) => this.#onExpiry(slot));
-    // Above all that other servers have given, and all of a life before.
-    this.#lastId = Math.floor(epoch.wall) * 1024 + (seed[0] & 1023);
+    this.#salt = seed[0] & (NUMBERS_A_MS - 1);
   }
 
   /** The time, in milliseconds since 1970. */
   get now(): number {
     return this.#epoch + this.#wheel.now;
+  }
+
+  /** A number above all that were given before: here, in a life before, and by other servers whose clocks agree. */
+  nextNumber(): number {
+    this.#lastNumber = Math.max(this.#lastNumber + 1, Math.floor(this.now) * NUMBERS_A_MS + this.#salt);
+    return this.#lastNumber;
   }
 
   /** Seconds until it expires, at least one. */
@@ -110,7 +120,7 @@ export class Location extends BindingTable {
   add(aor: Uint8Array, start: number, end: number, packer: BindingPacker, values: BindingValues): number {
     const slot = this.take(aor, start, end);
     if (slot < 0) return -1;
-    this.setId(slot, ++this.#lastId);
+    this.setId(slot, this.nextNumber());
     this.keep(slot, packer);
     this.#setFromNow(slot, values, 0);
     this.store?.put(slot);
@@ -168,7 +178,7 @@ export class Location extends BindingTable {
       this.drop(slot);
     }
     this.setId(slot, row.id);
-    this.#lastId = Math.max(this.#lastId, row.id);
+    this.#lastNumber = Math.max(this.#lastNumber, row.id);
     this.keep(slot, packer);
     this.#set(slot, row);
     this.watcher?.bound(slot, known >= 0 ? "refreshed" : "created");

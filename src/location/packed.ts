@@ -31,7 +31,7 @@ const INSTANCE = SECTIONS;
 /** Octets before the sections. */
 const HEAD = 20;
 /** Octets of a run: many times what a Contact and its Path take, and so few that an answer naming 64 can be kept. */
-const MAX_RUN = 8192;
+export const MAX_RUN = 8192;
 /** Up to here a loop is quicker than a call. */
 const SHORT = 16;
 

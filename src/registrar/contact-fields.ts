@@ -63,7 +63,7 @@ const LONGEST = 0x7fffffff;
 /** Contacts in one request. */
 export const MAX_CONTACTS = 64;
 /** Octets of an instance-id with its brackets; a URN of a UUID has 47. What is longer is none. */
-const MAX_INSTANCE = 256;
+export const MAX_INSTANCE = 256;
 
 /** What {@link ContactFields.scan} finds beside contacts. */
 export const ContactFault = { None: 0, Malformed: 1, Uri: 2, Q: 3, StarWithOthers: 4, TooMany: 5 } as const;

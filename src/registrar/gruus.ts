@@ -2,31 +2,42 @@
  * Globally routable user agent URIs (RFC 5627): public ones are the address-of-record with the instance in `gr`, temporary
  * ones are made anew for each REGISTER and tell nobody whose they are.
  *
- * A temporary GRUU's user is sixteen octets that only this server can read: a handle of eight, a count of four, four zeros
- * that prove it was made here, encrypted as one block. The handle is made of address-of-record, instance and Call-ID, so it
- * is the same after a restart. An instance has one for each Call-ID that its flows were registered with; all but the last
- * are forgotten once it registers again with another one (s5.1), and all with its last binding (s5.3).
+ * The handle in a temporary GRUU is made of address-of-record, instance and Call-ID, so it is the same after a restart. An
+ * instance has one for each Call-ID that its flows were registered with; all but the last are forgotten once it registers
+ * again with another one (s5.1), and all with its last binding (s5.3). Should it come back with a Call-ID of before, the
+ * number in a temporary GRUU tells that it is of the time before.
  */
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import type { Location } from "../location/location.ts";
-import { Section } from "../location/packed.ts";
+import { MAX_RUN, Section } from "../location/packed.ts";
 import { BindingFlag } from "../location/row.ts";
-import { aorOf } from "../message/aor.ts";
-import { ascii } from "../message/bytes.ts";
-import { Uri } from "../message/uri.ts";
+import { aorOf, MAX_AOR } from "../message/aor.ts";
+import { AT, ascii, CLASS, equalRanges, PERCENT, UNRESERVED } from "../message/bytes.ts";
+import type { Uri } from "../message/uri.ts";
+import {
+  SCHEME_SIP,
+  scanUri,
+  URI_HEADERS_START,
+  URI_HOST_END,
+  URI_HOST_START,
+  URI_SCHEME,
+  URI_SIZE,
+  UriResult,
+} from "../message/uri-scan.ts";
+import { MAX_INSTANCE } from "./contact-fields.ts";
+import { GruuTable } from "./gruu-table.ts";
+import { BLOCK, TemporaryUsers, USER_LENGTH } from "./temporary-users.ts";
 
-const CIPHER = "aes-128-ecb";
-const BLOCK = 16;
-const HANDLE = 8;
-const ZEROS_AT = 12;
-const MARK = "tgruu.";
-const MARK_OCTETS = ascii(MARK);
-
-/**
- * Handles of one instance: two for each of the contacts that it may have. A client whose flows come with Call-IDs without
- * end, and go again, takes no more.
- */
-const MAX_HANDLES = 128;
+const PUB_GRUU = ascii(';pub-gruu="');
+const GR = ascii(";gr=");
+const TEMP_GRUU = ascii('";temp-gruu="sip:');
+const END = ascii(';gr"');
+const NONE = new Uint8Array(0);
+const HEX = ascii("0123456789ABCDEF");
+/** 1 for an octet that may stand in a parameter of a URI (RFC 3261 s25.1). */
+const IN_PARAM = CLASS.map((bits) => (bits & UNRESERVED ? 1 : 0));
+for (const c of ascii("[]/:&+$")) IN_PARAM[c] = 1;
+/** Octets before the texts that a handle is made of: the key, and the lengths of two of them. */
+const HANDLE_HEAD = BLOCK + 4;
 
 /** What a GRUU leads to. */
 export interface GruuTarget {
@@ -35,169 +46,206 @@ export interface GruuTarget {
   readonly instance: string;
 }
 
-/** A user agent that understands GRUUs, with what it has registered for one address-of-record. */
-interface Agent {
-  readonly key: string;
-  /** Its bindings, the one registered last at the end, and by which handle each was. */
-  readonly bindings: Map<number, string>;
-  /** What its temporary GRUUs may have in them, the one that came last at the end. */
-  readonly handles: Set<string>;
-  /** What they are made with now. */
-  handle: string;
-  /** The one made last, and in which answer. */
-  made: string;
-  answer: number;
-}
-
 export class Gruus {
   readonly #location: Location;
-  readonly #key: Uint8Array;
-  readonly #hashKey: Uint8Array;
-  readonly #agents = new Map<string, Agent>();
-  readonly #byHandle = new Map<string, Agent>();
-  readonly #bySlot = new Map<number, Agent>();
-  /** Of those made, so that no two are the same. */
-  #count = randomBytes(4).readUInt32BE();
-  #answer = 0;
+  readonly #users: TemporaryUsers;
+  /** Made with the first agent: where no client knows GRUUs it takes nothing. */
+  #table: GruuTable | null = null;
+  // A handle: what it is hashed of, and its hash.
+  readonly #hashed = new Uint8Array(HANDLE_HEAD + MAX_AOR + MAX_RUN);
+  readonly #handle = new Int32Array(8);
+  readonly #hash = new Uint8Array(this.#handle.buffer);
+  // The parameters of a Contact.
+  readonly #params = new Uint8Array(2 * MAX_AOR + 3 * MAX_INSTANCE + USER_LENGTH + 64);
+  readonly #aor = new Uint8Array(MAX_AOR);
+  readonly #uri = new Int32Array(URI_SIZE);
+  /** That of the temporary GRUUs of this answer; 0 when it has none yet. */
+  #number = 0;
 
   /** @param secret 32 octets; the same ones read what was made with them before */
   constructor(location: Location, secret: Uint8Array) {
     this.#location = location;
-    this.#key = secret.slice(0, BLOCK);
-    this.#hashKey = secret.slice(BLOCK);
+    this.#users = new TemporaryUsers(secret.slice(0, BLOCK));
+    this.#hashed.set(secret.subarray(BLOCK, 2 * BLOCK));
   }
 
   /** User agents that have a temporary GRUU. */
   get size(): number {
-    return this.#agents.size;
+    return this.#table?.size ?? 0;
   }
 
-  /** Takes in what a store held, in the order in which it was registered. */
+  /** Takes in what a store held: of each address-of-record in the order in which it was registered. */
   load(): void {
     const location = this.#location;
-    const slots: number[] = [];
     for (let slot = 0; slot < location.used; slot++) {
-      if (location.expires(slot) > 0 && location.flags(slot) & BindingFlag.Gruu) slots.push(slot);
+      if (location.expires(slot) === 0) continue;
+      const first = location.first(location.aorSlotOf(slot));
+      if (first !== slot) continue;
+      const slots: number[] = [];
+      for (let one = first; one >= 0; one = location.next(one)) slots.push(one);
+      slots.sort((a, b) => location.updated(a) - location.updated(b) || location.id(a) - location.id(b));
+      for (const one of slots) this.bound(one);
     }
-    slots.sort((a, b) => location.updated(a) - location.updated(b) || location.id(a) - location.id(b));
-    for (const slot of slots) this.bound(slot);
   }
 
   /** A binding was made or changed. */
   bound(slot: number): void {
     const location = this.#location;
-    if (!(location.flags(slot) & BindingFlag.Gruu)) {
-      if (this.#bySlot.size > 0) this.unbound(slot);
+    if (!this.#knowsGruus(slot)) {
+      this.unbound(slot);
       return;
     }
-    const key = `${location.aorOf(slot)} ${location.instance(slot)}`;
-    const handle = this.#handle(key, location.text(slot, Section.CallId));
-    if (this.#bySlot.has(slot) && this.#bySlot.get(slot)!.key !== key) this.unbound(slot);
-    const agent = this.#agents.get(key) ?? this.#open(key);
+    this.#table ??= new GruuTable(location.ceiling);
+    const table = this.#table;
+    this.#makeHandle(slot);
+    const low = this.#handle[0]!;
+    const high = this.#handle[1]!;
+    const before = table.agentOf(slot);
+    const agent = before !== 0 && table.has(slot, low, high) ? before : this.#agentFor(slot, before, table);
     // s5.1: a flow is compared with itself, another binding with the one registered last.
-    const before = agent.bindings.get(slot);
-    const last = location.regId(slot) > 0 ? before : [...agent.bindings.values()].at(-1);
-    if (last !== undefined && last !== handle) this.#forget(agent);
-    agent.bindings.delete(slot);
-    agent.bindings.set(slot, handle);
-    this.#bySlot.set(slot, agent);
-    agent.handle = handle;
-    this.#know(agent, handle);
-  }
-
-  /** Temporary GRUUs with a handle lead to an agent from now on; those with the handle that came longest ago give way. */
-  #know(agent: Agent, handle: string): void {
-    const { handles } = agent;
-    handles.delete(handle);
-    handles.add(handle);
-    this.#byHandle.set(handle, agent);
-    if (handles.size <= MAX_HANDLES) return;
-    const [oldest] = handles;
-    handles.delete(oldest!);
-    this.#byHandle.delete(oldest!);
+    const compared = location.regId(slot) === 0 ? table.newest(agent) : agent === before ? slot : -1;
+    if (compared >= 0 && !table.has(compared, low, high)) table.forget(agent);
+    table.attach(slot, agent, low, high, location.id(slot));
   }
 
   /** A binding is about to go. */
   unbound(slot: number): void {
-    const agent = this.#bySlot.get(slot);
-    if (agent === undefined) return;
-    this.#bySlot.delete(slot);
-    agent.bindings.delete(slot);
-    if (agent.bindings.size > 0) return;
-    this.#forget(agent);
-    this.#agents.delete(agent.key);
+    this.#table?.detach(slot);
   }
 
-  #open(key: string): Agent {
-    const agent = { key, bindings: new Map(), handles: new Set<string>(), handle: "", made: "", answer: -1 };
-    this.#agents.set(key, agent);
-    return agent;
+  /** Whether a binding's client does; a store may say so of what no REGISTER has made. */
+  #knowsGruus(slot: number): boolean {
+    const location = this.#location;
+    if (!(location.flags(slot) & BindingFlag.Gruu)) return false;
+    const { instanceLength } = location.texts(slot);
+    return instanceLength > 0 && instanceLength <= MAX_INSTANCE && location.aorLength(slot) <= MAX_AOR;
   }
 
-  /** No temporary GRUU that was made for it is one any more. */
-  #forget(agent: Agent): void {
-    for (const handle of agent.handles) this.#byHandle.delete(handle);
-    agent.handles.clear();
+  /**
+   * The agent of a binding that is new or has come with another handle.
+   * @param before the agent that it had; 0 for none
+   */
+  #agentFor(slot: number, before: number, table: GruuTable): number {
+    const beside = this.#agentBeside(slot, table);
+    if (before !== 0) {
+      // Alone it takes its agent with it to another instance: all that was made for the one before is forgotten.
+      if (beside === before || (beside === 0 && table.isAlone(slot))) return before;
+      table.detach(slot);
+    }
+    return beside !== 0 ? beside : table.open();
   }
+
+  /** The agent of another binding with the same address-of-record and instance; 0 when there is none. */
+  #agentBeside(slot: number, table: GruuTable): number {
+    const location = this.#location;
+    const { octets, instanceStart: start, instanceLength } = location.texts(slot);
+    const end = start + instanceLength;
+    for (let other = location.first(location.aorSlotOf(slot)); other >= 0; other = location.next(other)) {
+      if (other === slot || table.agentOf(other) === 0) continue;
+      const texts = location.texts(other);
+      const from = texts.instanceStart;
+      if (equalRanges(octets, start, end, texts.octets, from, from + texts.instanceLength)) return table.agentOf(other);
+    }
+    return 0;
+  }
+
+  /** Makes the handle of a binding: it is {@link #handle}'s first two words then. */
+  #makeHandle(slot: number): void {
+    const location = this.#location;
+    const hashed = this.#hashed;
+    const aorLength = location.aorLength(slot);
+    const texts = location.texts(slot);
+    const { octets, instanceStart, instanceLength } = texts;
+    hashed[BLOCK] = aorLength;
+    hashed[BLOCK + 1] = aorLength >>> 8;
+    hashed[BLOCK + 2] = instanceLength;
+    hashed[BLOCK + 3] = instanceLength >>> 8;
+    location.copyAor(slot, hashed, HANDLE_HEAD);
+    let at = HANDLE_HEAD + aorLength;
+    for (let i = instanceStart; i < instanceStart + instanceLength; i++) hashed[at++] = octets[i]!;
+    const end = texts.endOf(Section.CallId);
+    for (let i = texts.startOf(Section.CallId); i < end; i++) hashed[at++] = octets[i]!;
+    Bun.SHA256.hash(hashed.subarray(0, at), this.#hash);
+  }
+
+  // ---- answers
 
   /** An answer begins: its temporary GRUUs are new ones, one for each instance (s5.2). */
   begin(): void {
-    this.#answer++;
+    this.#number = 0;
   }
 
-  /** The Contact parameters of a binding whose client understands GRUUs (s5.2); empty where it cannot have any. */
-  params(slot: number): string {
+  /**
+   * The Contact parameters of a binding whose client understands GRUUs (s5.2); empty where it cannot have any.
+   * @returns octets that are good until the next call
+   */
+  params(slot: number): Uint8Array {
     const location = this.#location;
-    const agent = this.#bySlot.get(slot);
-    const open = Uri.parse(location.aorOf(slot));
-    if (agent === undefined || open === null || open.scheme !== "sip") return "";
-    if (agent.answer !== this.#answer) {
-      agent.made = this.#temporary(agent.handle);
-      agent.answer = this.#answer;
-    }
-    const gr = location.instance(slot).slice(1, -1);
-    return `;pub-gruu="${open.with({ params: { gr } })}";temp-gruu="sip:${agent.made}@${open.host};gr"`;
+    const table = this.#table;
+    if (table === null || table.agentOf(slot) === 0) return NONE;
+    const agent = table.agentOf(slot);
+    const aor = this.#aor;
+    const uri = this.#uri;
+    const aorLength = location.aorLength(slot);
+    location.copyAor(slot, aor, 0);
+    // What came from a store may be no URI.
+    const isUri = scanUri(aor, 0, aorLength, uri) === UriResult.OK;
+    if (!isUri || uri[URI_SCHEME] !== SCHEME_SIP || uri[URI_HEADERS_START]! >= 0) return NONE;
+    const out = this.#params;
+    let at = copy(PUB_GRUU, 0, PUB_GRUU.length, out, 0);
+    at = copy(aor, 0, aorLength, out, at);
+    at = copy(GR, 0, GR.length, out, at);
+    const { octets, instanceStart, instanceLength } = location.texts(slot);
+    // Without its angle brackets.
+    at = copyEscaped(octets, instanceStart + 1, instanceStart + instanceLength - 1, out, at);
+    at = copy(TEMP_GRUU, 0, TEMP_GRUU.length, out, at);
+    this.#number ||= location.nextNumber();
+    at = this.#users.write(table.lowOf(agent), table.highOf(agent), this.#number, out, at);
+    out[at++] = AT;
+    at = copy(aor, uri[URI_HOST_START]!, uri[URI_HOST_END]!, out, at);
+    at = copy(END, 0, END.length, out, at);
+    return out.subarray(0, at);
   }
+
+  // ---- requests
 
   /** What a URI leads to when it is a GRUU made here; null when it is none, or leads nowhere any more. */
   resolve(uri: Uri): GruuTarget | null {
-    const gr = uri.params.get("gr");
+    const gr = uri.params.raw("gr");
     if (gr === undefined) return null;
-    if (gr !== "") return { aor: aorOf(uri) ?? "", instance: `<${gr}>` };
-    const agent = this.#agentOf(uri.rawUser ?? "");
-    if (agent === undefined) return null;
-    const [slot] = agent.bindings.keys();
-    return { aor: this.#location.aorOf(slot!), instance: this.#location.instance(slot!) };
-  }
-
-  #temporary(handle: string): string {
-    const block = Buffer.alloc(BLOCK);
-    block.write(handle, "latin1");
-    this.#count = (this.#count + 1) >>> 0;
-    block.writeUInt32BE(this.#count, HANDLE);
-    const cipher = createCipheriv(CIPHER, this.#key, null).setAutoPadding(false);
-    return MARK + Buffer.concat([cipher.update(block), cipher.final()]).toString("base64url");
-  }
-
-  #agentOf(user: string): Agent | undefined {
-    if (!user.startsWith(MARK)) return undefined;
-    const octets = Buffer.from(user.slice(MARK.length), "base64url");
-    if (octets.length !== BLOCK) return undefined;
-    const cipher = createDecipheriv(CIPHER, this.#key, null).setAutoPadding(false);
-    const block = Buffer.concat([cipher.update(octets), cipher.final()]);
-    if (block.readUInt32BE(ZEROS_AT) !== 0) return undefined;
-    return this.#byHandle.get(block.toString("latin1", 0, HANDLE));
-  }
-
-  #handle(key: string, callId: string): string {
-    const hash = createHash("sha256").update(this.#hashKey).update(`${key.length} ${key}${callId}`, "latin1");
-    return hash.digest().toString("latin1", 0, HANDLE);
+    if (gr !== "") return { aor: aorOf(uri) ?? "", instance: `<${unescaped(gr)}>` };
+    const users = this.#users;
+    if (this.#table === null || !users.read(uri.rawUser ?? "")) return null;
+    const agent = this.#table.find(users.low, users.high);
+    if (agent === 0 || users.number < this.#table.since(agent)) return null;
+    const slot = this.#table.newest(agent);
+    return { aor: this.#location.aorOf(slot), instance: this.#location.instance(slot) };
   }
 }
 
-/** Whether a user that begins here looks like that of a temporary GRUU. @param start -1 when there is none */
-export function isTemporary(bytes: Uint8Array, start: number): boolean {
-  if (start < 0) return false;
-  for (let i = 0; i < MARK_OCTETS.length; i++) if (bytes[start + i] !== MARK_OCTETS[i]) return false;
-  return true;
+/** Copies a range. @returns where it ends */
+function copy(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
+  let next = at;
+  for (let i = start; i < end; i++) to[next++] = from[i]!;
+  return next;
+}
+
+/** Copies a range with all escaped that may not stand in a parameter of a URI. @returns where it ends */
+function copyEscaped(from: Uint8Array, start: number, end: number, to: Uint8Array, at: number): number {
+  let next = at;
+  for (let i = start; i < end; i++) {
+    const c = from[i]!;
+    if (IN_PARAM[c] === 1) to[next++] = c;
+    else {
+      to[next++] = PERCENT;
+      to[next++] = HEX[c >>> 4]!;
+      to[next++] = HEX[c & 15]!;
+    }
+  }
+  return next;
+}
+
+/** Text with its escapes undone, one character an octet. */
+function unescaped(text: string): string {
+  return text.replace(/%[0-9A-Fa-f]{2}/g, (triple) => String.fromCharCode(Number.parseInt(triple.slice(1), 16)));
 }

@@ -115,7 +115,7 @@ export class Registered {
       arena.put(CRLF);
       return from;
     }
-    const gruus = ascii(this.#gruus.params(slot));
+    const gruus = this.#gruus.params(slot);
     const at = this.#room(from, gruus.length + CRLF.length);
     arena.put(gruus);
     arena.put(CRLF);

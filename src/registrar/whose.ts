@@ -9,7 +9,8 @@ import { ADDR_SIZE, ADDR_URI_END, ADDR_URI_START, scanNameAddr } from "../messag
 import { Uri } from "../message/uri.ts";
 import { scanUri, URI_HEADERS_START, URI_PORT, URI_SIZE, URI_USER_START, UriResult } from "../message/uri-scan.ts";
 import type { Answer } from "../server/arrival.ts";
-import { type Gruus, isTemporary } from "./gruus.ts";
+import type { Gruus } from "./gruus.ts";
+import { isTemporary } from "./temporary-users.ts";
 
 const NOT_SERVED: Answer = { status: 404, reason: "Domain Not Served Here" };
 /** RFC 4475 s3.3.4 */

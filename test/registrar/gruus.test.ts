@@ -90,6 +90,16 @@ describe("in the answer", () => {
     expect(on.contacts(uri)).toEqual(["sip:bob@192.0.2.1"]);
   });
 
+  test("whatever octets an instance has, its public one leads to it", async () => {
+    const odd = ["urn:x:%C3%A9", "urn:x:%c3%A9", "urn:x:%FF", "urn:x:%", "urn:x:%4z%41", "urn:x;y=<~'*>@&:", "x"];
+    for (const [i, urn] of odd.entries()) {
+      const response = await gruu(`192.0.2.${i}`, { urn });
+      const contact = response.headers("Contact").find((value) => value.includes(`@192.0.2.${i}>`))!;
+      const uri = /;pub-gruu="([^"]*)"/.exec(contact)![1]!;
+      expect([urn, uri, ...on.contacts(uri)]).toEqual([urn, uri, `sip:bob@192.0.2.${i}`]);
+    }
+  });
+
   test("the GRUUs of a sips or escaped address-of-record are of its canonical form", async () => {
     const user = new Registrant(on.client, "sips:b%6fb%20b@EXAMPLE.com");
     const response = await gruu("192.0.2.1", { of: user });
@@ -176,6 +186,25 @@ describe("temporary ones end", () => {
     // Nor do they come back.
     await gruu("192.0.2.2", { of: new Registrant(on.client) });
     expect([...on.contacts(first), ...on.contacts(second)]).toEqual([]);
+  });
+
+  test("with it though the client comes back as it was, with the same Call-ID (s5.3)", async () => {
+    const made: string[] = [];
+    const ends = [
+      () => gruu("192.0.2.1", { expires: 0 }),
+      () => on.bob.register({ contacts: ["*"], expires: 0 }),
+      () => on.clock.pass(100_100),
+      async () => void on.phones.unbind(BOB),
+    ];
+    for (const end of ends) {
+      made.push(temporary(await gruu("192.0.2.1", { expires: 100 })));
+      made.push(temporary(await gruu("192.0.2.1", { expires: 100 })));
+      expect(on.contacts(made.at(-2))).toEqual(["sip:bob@192.0.2.1"]);
+      await end();
+    }
+    const last = temporary(await gruu("192.0.2.1"));
+    for (const uri of made) expect(on.contacts(uri)).toEqual([]);
+    expect(on.contacts(last)).toEqual(["sip:bob@192.0.2.1"]);
   });
 
   test("of another instance they stay", async () => {

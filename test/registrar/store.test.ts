@@ -234,6 +234,10 @@ describe("after a restart", () => {
       using before = await Registering.open({ store });
       const headers = ["Supported: gruu"];
       const first = new Registrant(before.client);
+      // Ended, though the same comes back.
+      const ended = await before.bob.register({ contacts: [`${CELL};${INSTANCE}`], headers });
+      stale.push(made(ended.text));
+      await before.bob.register({ contacts: ["*"], expires: 0 });
       stale.push(made((await first.register({ contacts: [`${DESK};${INSTANCE}`], headers })).text));
       await before.clock.pass(2000);
       const second = await before.bob.register({ contacts: [`${CELL};${INSTANCE}`], headers });
@@ -247,6 +251,31 @@ describe("after a restart", () => {
     using on = await Registering.open({ store: new KeptStore({ before: store }) });
     for (const uri of temporaries) expect(on.contacts(uri)).toHaveLength(2);
     for (const uri of stale) expect(on.contacts(uri)).toEqual([]);
+  });
+
+  test("what a store says of GRUUs that no REGISTER made has none", async () => {
+    const store = new KeptStore();
+    {
+      using before = await Registering.open({ store });
+      await before.bob.register({ contacts: [`${DESK};${INSTANCE}`], headers: ["Supported: gruu"] });
+    }
+    const [row] = store.rows.values();
+    const odd = {
+      "sip:bob@example.com": { contact: "sip:x", instance: "", params: "" },
+      'sip:"@example.com': {},
+      "tel:+1": {},
+      "sip:x@example.com?y=z": {},
+      [`sip:${"x".repeat(2000)}@example.com`]: {},
+    };
+    let id = row!.id;
+    for (const [aor, changes] of Object.entries(odd)) store.rows.set(aor, { ...row!, id: ++id, aor, ...changes });
+    using on = await Registering.open({ store: new KeptStore({ before: store }) });
+    expect(on.phones.stats.bindings).toBe(6);
+    const [own, none] = (await on.bob.register({ headers: ["Supported: gruu"] })).headers("Contact").toSorted();
+    expect(own).toContain(";temp-gruu=");
+    expect(none).toStartWith("<sip:x>;expires=");
+    const phone = new Registrant(on.client, "tel:+1");
+    expect((await phone.register({ headers: ["Supported: gruu"] })).text).not.toContain("-gruu=");
   });
 });
 
