@@ -40,7 +40,8 @@ export async function messageRelay({ listen = "udp://0.0.0.0:5060", users }: Rel
 
 if (import.meta.main) {
   const [listen, ...pairs] = process.argv.slice(2);
-  const users = new Map(pairs.map((pair) => pair.split("=", 2) as [string, string]));
+  // At the first = alone: a URI may have more.
+  const users = new Map(pairs.map((pair) => pair.split(/=(.*)/s, 2) as [string, string]));
   const server = await messageRelay({ listen, users });
   console.log(`relaying for ${[...users.keys()].join(", ")} on`, server.addresses);
 }

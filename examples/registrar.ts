@@ -63,7 +63,8 @@ export async function messageService(options: ServiceOptions): Promise<Server> {
 
 if (import.meta.main) {
   const [listen, domain = "example.com", file, ...pairs] = process.argv.slice(2);
-  const users = Object.fromEntries(pairs.map((pair) => pair.split("=", 2) as [string, string]));
+  // At the first = alone: a password may have more.
+  const users = Object.fromEntries(pairs.map((pair) => pair.split(/=(.*)/s, 2) as [string, string]));
   const server = await messageService({ listen, domain, users, file });
   console.log(`registrar of ${domain} on`, server.addresses);
 }
