@@ -132,6 +132,12 @@ test("a JSON line has everything, times as RFC 3339 and seconds", () => {
   });
 });
 
+test("of what was just registered for an hour, an hour is left and no more", () => {
+  // Times of bindings are rounded up.
+  const row = bindingRow({}, Math.ceil(Date.now() / 1000));
+  expect(JSON.parse(jsonLine(row)).expiresIn).toBeLessThanOrEqual(3600);
+});
+
 test("octets that are no UTF-8 are shown one by one", () => {
   expect(wordsOf("\xe4\xc3")).toBe("äÃ");
   expect(wordsOf("\x1b[2J")).toBe("\\x1b[2J");
