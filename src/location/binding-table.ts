@@ -1,12 +1,11 @@
 /**
  * Where bindings lie (RFC 3261 s10): slots of one large array, sixteen words each, and their texts as runs of octets in a
- * {@link ByteStore}: half a million of them are nothing that the garbage collector walks over. An address-of-record is a slot
- * of eight words with a list of its bindings; it is found by its octets.
+ * {@link ByteStore}: half a million of them are nothing that the garbage collector walks over. Those of one address-of-record
+ * are a list, which {@link AorTable} finds by its octets.
  *
- *     a binding's words                       an address-of-record's words
- *     0   its address-of-record               0-3  the key table's
- *     1   the next of the same                4    its first binding
- *     2-3 its texts: block, length            5    how many it has
+ *     0   its address-of-record
+ *     1   the next of the same
+ *     2-3 its texts: block, length
  *     4   the timer of its expiry
  *     5-7 expires, CSeq, updated
  *     8   q and flags
@@ -17,9 +16,8 @@
  * All slots are good until the binding is removed, or expires.
  */
 import { ByteStore } from "../memory/byte-store.ts";
-import { KeyBuilder } from "../memory/key.ts";
-import { KEY_WORDS, KeyTable } from "../memory/key-table.ts";
 import { equalRanges, latin1 } from "../message/bytes.ts";
+import { AorTable } from "./aor-table.ts";
 import { type BindingPacker, PackedBinding, Section } from "./packed.ts";
 import { type BindingRow, bindingKey } from "./row.ts";
 
@@ -40,18 +38,9 @@ const ID_HIGH = 11;
 /** Where {@link BindingTable.records} has the three words of the flows, from the beginning of a binding. */
 export const FLOW_WORDS = 12;
 
-const AOR_SHIFT = 3;
-const FIRST = KEY_WORDS;
-const COUNT = KEY_WORDS + 1;
-
 const Q_BITS = 10;
 const Q_MASK = (1 << Q_BITS) - 1;
 const TWO_32 = 2 ** 32;
-/** What a key begins with, and where the address-of-record stands in one. */
-const KIND = 0x41;
-const KEY_HEAD = 3;
-/** The length of an address-of-record is kept in 16 bits. */
-const MAX_KEPT = 0xffff;
 
 /** What is said of a binding beside its texts and its number: its times are seconds since 1970. See {@link BindingRow}. */
 export type WrittenValues = Pick<BindingRow, "expires" | "updated" | "cseq" | "q" | "regId" | "flags">;
@@ -65,29 +54,22 @@ export class BindingTable {
   /** Bindings there are. */
   size = 0;
   readonly #bytes = new ByteStore();
-  readonly #aors: Int32Array;
-  readonly #key: KeyBuilder;
-  readonly #table: KeyTable;
+  readonly #aors: AorTable;
   readonly #packed = new PackedBinding();
   readonly #packing = new PackedBinding();
-  readonly #aor = new Uint8Array(MAX_KEPT);
   #used = 0;
   #free = -1;
-  #usedAors = 0;
-  #freeAor = -1;
 
   /** @param seed two random words for the table */
   constructor(ceiling: number, seed: readonly [number, number]) {
     this.ceiling = ceiling;
     this.records = new Int32Array(ceiling << BINDING_SHIFT);
-    this.#aors = new Int32Array(ceiling << AOR_SHIFT);
-    this.#key = new KeyBuilder(seed);
-    this.#table = new KeyTable(this.#bytes, this.#aors, AOR_SHIFT, 0);
+    this.#aors = new AorTable(this.#bytes, ceiling, seed);
   }
 
   /** Addresses-of-record that have a binding. */
   get aors(): number {
-    return this.#table.size;
+    return this.#aors.size;
   }
 
   /** Octets in segments for texts. */
@@ -104,41 +86,17 @@ export class BindingTable {
 
   /** The slot of a canonical address-of-record; -1 when it has no binding. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    const key = this.#key.begin(KIND).part(bytes, start, end);
-    return this.#table.find(key, key.hash());
+    return this.#aors.find(bytes, start, end);
   }
 
   /** The same by its text. */
   findText(aor: string): number {
-    return this.find(this.#aor, 0, this.#octetsOf(aor));
-  }
-
-  /** Puts an address-of-record into {@link #aor}. @returns its length */
-  #octetsOf(aor: string): number {
-    const length = Math.min(aor.length, MAX_KEPT);
-    for (let i = 0; i < length; i++) this.#aor[i] = aor.charCodeAt(i);
-    return length;
-  }
-
-  /** Its slot, made when there is none; to be used at once. */
-  #open(bytes: Uint8Array, start: number, end: number): number {
-    const key = this.#key.begin(KIND).part(bytes, start, end);
-    const hash = key.hash();
-    const found = this.#table.find(key, hash);
-    if (found >= 0) return found;
-    const aors = this.#aors;
-    let slot = this.#freeAor;
-    if (slot >= 0) this.#freeAor = aors[(slot << AOR_SHIFT) + FIRST]!;
-    else slot = this.#usedAors++;
-    aors[(slot << AOR_SHIFT) + FIRST] = -1;
-    aors[(slot << AOR_SHIFT) + COUNT] = 0;
-    this.#table.insert(slot, key, hash);
-    return slot;
+    return this.#aors.findText(aor);
   }
 
   /** The first binding of an address-of-record. */
   first(aor: number): number {
-    return this.#aors[(aor << AOR_SHIFT) + FIRST]!;
+    return this.#aors.first(aor);
   }
 
   /** The next binding of the same address-of-record; -1 behind the last. */
@@ -148,30 +106,22 @@ export class BindingTable {
 
   /** How many bindings an address-of-record has. */
   countOf(aor: number): number {
-    return this.#aors[(aor << AOR_SHIFT) + COUNT]!;
+    return this.#aors.countOf(aor);
   }
 
   /** The canonical address-of-record that a binding is of. */
   aorOf(slot: number): string {
-    const block = this.#table.blockOf(this.aorSlotOf(slot));
-    const at = this.#bytes.offset(block) + KEY_HEAD;
-    return latin1(this.#bytes.segment(block), at, at + this.aorLength(slot));
+    return this.#aors.text(this.aorSlotOf(slot));
   }
 
   /** The octets in the address-of-record of a binding. */
   aorLength(slot: number): number {
-    const block = this.#table.blockOf(this.aorSlotOf(slot));
-    const octets = this.#bytes.segment(block);
-    const at = this.#bytes.offset(block);
-    return octets[at + 1]! | (octets[at + 2]! << 8);
+    return this.#aors.length(this.aorSlotOf(slot));
   }
 
   /** Copies the address-of-record of a binding. */
   copyAor(slot: number, to: Uint8Array, at: number): void {
-    const block = this.#table.blockOf(this.aorSlotOf(slot));
-    const octets = this.#bytes.segment(block);
-    const from = this.#bytes.offset(block) + KEY_HEAD;
-    for (let i = this.aorLength(slot); i-- > 0; ) to[at + i] = octets[from + i]!;
+    this.#aors.copy(this.aorSlotOf(slot), to, at);
   }
 
   aorSlotOf(slot: number): number {
@@ -311,14 +261,12 @@ export class BindingTable {
     let slot = this.#free;
     if (slot >= 0) this.#free = records[(slot << BINDING_SHIFT) + NEXT]!;
     else slot = this.#used++;
-    const owner = this.#open(aor, start, end);
+    const owner = this.#aors.open(aor, start, end);
     const at = slot << BINDING_SHIFT;
     for (let i = 1 << BINDING_SHIFT; i-- > 0; ) records[at + i] = 0;
     records[at + AOR] = owner;
-    const aorAt = owner << AOR_SHIFT;
-    records[at + NEXT] = this.#aors[aorAt + FIRST]!;
-    this.#aors[aorAt + FIRST] = slot;
-    this.#aors[aorAt + COUNT]!++;
+    records[at + NEXT] = this.#aors.first(owner);
+    this.#aors.put(owner, slot);
     this.size++;
     return slot;
   }
@@ -337,17 +285,14 @@ export class BindingTable {
   #unlink(slot: number): void {
     const { records } = this;
     const owner = this.aorSlotOf(slot);
-    const aorAt = owner << AOR_SHIFT;
-    if (this.first(owner) === slot) this.#aors[aorAt + FIRST] = this.next(slot);
+    let first = this.first(owner);
+    if (first === slot) first = this.next(slot);
     else {
-      let before = this.first(owner);
+      let before = first;
       while (this.next(before) !== slot) before = this.next(before);
       records[(before << BINDING_SHIFT) + NEXT] = this.next(slot);
     }
-    if (--this.#aors[aorAt + COUNT]! > 0) return;
-    this.#table.remove(owner);
-    this.#aors[aorAt + FIRST] = this.#freeAor;
-    this.#freeAor = owner;
+    this.#aors.drop(owner, first);
   }
 
   /** Keeps the texts of a binding, which has none. */
