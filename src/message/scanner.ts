@@ -11,7 +11,8 @@
  * `ValueEnd` waits for the octet after a line end, since a space or tab there folds the line into the next
  * (RFC 3261 s7.3.1). A fault is noted and the scan goes on, so that the Via is found to which the fault is reported.
  */
-import { COLON, CR, equalRanges, indexOfLf, LF, parseUint32, SP, skipToken, skipWhite, TAB, trimEnd } from "./bytes.ts";
+import { COLON, CR, indexOfLf, LF, SP, skipToken, skipWhite, TAB, trimEnd } from "./bytes.ts";
+import { framingFaultOf, NO_LENGTH, readContentLength } from "./content-length.ts";
 import { Fault } from "./fault.ts";
 import { HEADER_IDS, Header, headerId } from "./header.ts";
 import {
@@ -59,11 +60,6 @@ const OFFSETS = [
   BODY_END,
 ];
 
-// What CONTENT_LENGTH holds besides a length.
-const NONE = -1;
-const MALFORMED = -2;
-const DIFFERS = -3;
-
 const Start = 0;
 const StartLine = 1;
 const LineBegin = 2;
@@ -104,7 +100,7 @@ export class Scanner {
       last[id] = 0;
     }
     for (let i = 0; i < FIRST; i++) table[i] = 0;
-    table[CONTENT_LENGTH] = NONE;
+    table[CONTENT_LENGTH] = NO_LENGTH;
     this.#state = Start;
     this.#at = at;
     this.#mark = at;
@@ -302,10 +298,7 @@ export class Scanner {
 
   /** What keeps the message from being cut out of a stream by its Content-Length; 0 for nothing (s18.3). */
   get framingFault(): number {
-    const length = this.#table[CONTENT_LENGTH]!;
-    if (length >= 0) return 0;
-    if (length === NONE) return Fault.NoContentLength;
-    return length === MALFORMED ? Fault.ContentLength : Fault.ContentLengthDiffers;
+    return framingFaultOf(this.#table);
   }
 
   /** Notes a fault, if none was found before. */
@@ -376,26 +369,7 @@ export class Scanner {
     if (last === 0) table[FIRST + id] = record;
     else table[last + RECORD_NEXT] = record;
     this.#last[id] = record;
-    if (id === Header.ContentLength) this.#contentLength(bytes, record, last);
-  }
-
-  #contentLength(bytes: Uint8Array, record: number, before: number): void {
-    const table = this.#table;
-    const start = table[record + RECORD_VALUE]!;
-    const end = table[record + RECORD_VALUE_END]!;
-    const value = parseUint32(bytes, start, end);
-    if (value < 0 || value > 0x7fffffff) {
-      this.#fault(Fault.ContentLength);
-      table[CONTENT_LENGTH] = MALFORMED;
-    } else if (table[CONTENT_LENGTH]! >= NONE) table[CONTENT_LENGTH] = value;
-    if (before !== 0) {
-      const otherStart = table[before + RECORD_VALUE]!;
-      const otherEnd = table[before + RECORD_VALUE_END]!;
-      if (!equalRanges(bytes, start, end, bytes, otherStart, otherEnd)) {
-        this.#fault(Fault.ContentLengthDiffers);
-        if (table[CONTENT_LENGTH]! >= NONE) table[CONTENT_LENGTH] = DIFFERS;
-      }
-    }
+    if (id === Header.ContentLength) this.#fault(readContentLength(bytes, table, record, last));
   }
 
   #finishHead(headersEnd: number, bodyStart: number): void {
