@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { ascii } from "../../src/message/bytes.ts";
 import { findUriParam, Uri } from "../../src/message/uri.ts";
 import {
-  scanHost,
   scanUri,
   URI_HEADERS_START,
   URI_HOST_END,
@@ -336,25 +335,6 @@ describe("scanUri", () => {
 function unescapedName(text: string): string {
   return good(`sip:${text.replace(/[[\]:]/g, (c) => encodeURIComponent(c))}@b`).user!;
 }
-
-describe("scanHost", () => {
-  test("stops where the host ends and leaves the rest", () => {
-    for (const [text, length] of [
-      ["example.com:5060", 11],
-      ["192.0.2.1;x", 9],
-      ["192.0.2.1.example.com ", 21],
-      ["[::1]:5060", 5],
-      ["a", 1],
-      ["a b", 1],
-    ] as const) {
-      const bytes = ascii(text);
-      expect([text, scanHost(bytes, 0, bytes.length)]).toEqual([text, length]);
-    }
-    for (const text of ["", ":", ";x", "[::1", "1", "1.2.3.256", "1.2.3.04", "a..b", "-a", "a-", "a-.b"]) {
-      expect([text, scanHost(ascii(text), 0, text.length)]).toEqual([text, -1]);
-    }
-  });
-});
 
 describe("Uri", () => {
   test("undoes escapes once (RFC 4475 s3.1.1.3)", () => {
