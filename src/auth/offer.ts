@@ -43,7 +43,7 @@ export class Offer {
     for (const name of algorithms) {
       if (strengthOf(name) < 0) throw new TypeError(`no algorithm ${JSON.stringify(name)}`);
     }
-    const qops = typeof qop === "string" ? [qop] : qop;
+    const qops = [...new Set(typeof qop === "string" ? [qop] : qop)];
     if (qops.length === 0 || !qops.every((name) => name === "auth" || name === "auth-int")) {
       throw new TypeError("qop must be auth, auth-int or both");
     }

@@ -50,8 +50,8 @@ describe("a request without credentials", () => {
     expect(auth.counters).toMatchObject({ challenged: 1, rejected: 0 });
   });
 
-  test("quotes what must be quoted, and nothing else (RFC 7616 s3.3)", () => {
-    const { check } = server({ algorithms: ["SHA-256-sess"], qop: ["auth", "auth-int"], userhash: true });
+  test("quotes what must be quoted, and nothing else, and each quality of protection once (RFC 7616 s3.3)", () => {
+    const { check } = server({ algorithms: ["SHA-256-sess"], qop: ["auth", "auth-int", "auth"], userhash: true });
     expect(linesOf(check())).toEqual([
       expect.stringMatching(
         /^WWW-Authenticate: Digest realm="example\.com", nonce="[A-Za-z0-9_-]{32}", algorithm=SHA-256-sess, qop="auth,auth-int", charset=UTF-8, userhash=true$/,
