@@ -25,7 +25,7 @@ import {
 } from "../message/uri-scan.ts";
 import { MAX_INSTANCE } from "./contact-fields.ts";
 import { GruuTable } from "./gruu-table.ts";
-import { BLOCK, TemporaryUsers, USER_LENGTH } from "./temporary-users.ts";
+import { KEY_OCTETS, TemporaryUsers, USER_LENGTH } from "./temporary-users.ts";
 
 const PUB_GRUU = ascii(';pub-gruu="');
 const GR = ascii(";gr=");
@@ -37,7 +37,7 @@ const HEX = ascii("0123456789ABCDEF");
 const IN_PARAM = CLASS.map((bits) => (bits & UNRESERVED ? 1 : 0));
 for (const c of ascii("[]/:&+$")) IN_PARAM[c] = 1;
 /** Octets before the texts that a handle is made of: the key, and the lengths of two of them. */
-const HANDLE_HEAD = BLOCK + 4;
+const HANDLE_HEAD = KEY_OCTETS + 4;
 
 /** What a GRUU leads to. */
 export interface GruuTarget {
@@ -65,8 +65,8 @@ export class Gruus {
   /** @param secret 32 octets; the same ones read what was made with them before */
   constructor(location: Location, secret: Uint8Array) {
     this.#location = location;
-    this.#users = new TemporaryUsers(secret.slice(0, BLOCK));
-    this.#hashed.set(secret.subarray(BLOCK, 2 * BLOCK));
+    this.#users = new TemporaryUsers(secret.slice(0, KEY_OCTETS));
+    this.#hashed.set(secret.subarray(KEY_OCTETS, 2 * KEY_OCTETS));
   }
 
   /** User agents that have a temporary GRUU. */
@@ -156,10 +156,10 @@ export class Gruus {
     const aorLength = location.aorLength(slot);
     const texts = location.texts(slot);
     const { octets, instanceStart, instanceLength } = texts;
-    hashed[BLOCK] = aorLength;
-    hashed[BLOCK + 1] = aorLength >>> 8;
-    hashed[BLOCK + 2] = instanceLength;
-    hashed[BLOCK + 3] = instanceLength >>> 8;
+    hashed[KEY_OCTETS] = aorLength;
+    hashed[KEY_OCTETS + 1] = aorLength >>> 8;
+    hashed[KEY_OCTETS + 2] = instanceLength;
+    hashed[KEY_OCTETS + 3] = instanceLength >>> 8;
     location.copyAor(slot, hashed, HANDLE_HEAD);
     let at = HANDLE_HEAD + aorLength;
     for (let i = instanceStart; i < instanceStart + instanceLength; i++) hashed[at++] = octets[i]!;

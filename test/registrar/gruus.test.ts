@@ -38,7 +38,7 @@ describe("in the answer", () => {
   test("a client that supports GRUUs finds a public one and a temporary one", async () => {
     const [status, value] = outcome(await gruu("192.0.2.1"));
     expect(status).toBe(200);
-    expect(value).toMatch(/;pub-gruu="[^"]+";temp-gruu="sip:tgruu\.[\w-]{22}@example\.com;gr"$/);
+    expect(value).toMatch(/;pub-gruu="[^"]+";temp-gruu="sip:tgruu\.[\w-]{32}@example\.com;gr"$/);
     expect(value).toContain(`;pub-gruu="${PUBLIC}"`);
   });
 
@@ -136,7 +136,7 @@ describe("lookup()", () => {
     for (const other of [
       `sip:${user.slice(0, -1)}@example.com;gr`,
       `sip:${user.slice(0, 8)}AAAA${user.slice(12)}@example.com;gr`,
-      `sip:tgruu.${"A".repeat(22)}@example.com;gr`,
+      `sip:tgruu.${"A".repeat(32)}@example.com;gr`,
       "sip:tgruu.@example.com;gr",
       "sip:bob@example.com;gr",
       "sip:example.com;gr",
