@@ -28,9 +28,9 @@ export interface RequestShape {
 
 let counter = 0;
 
-/** A name that no other message of this process has. */
+/** A name that no other message of this process has; all with one prefix are equally long, as messages with them are. */
 export function unique(prefix: string): string {
-  return `${prefix}${process.pid.toString(36)}${(++counter).toString(36)}`;
+  return `${prefix}${process.pid.toString(36).padStart(5, "0")}${(++counter).toString(36).padStart(5, "0")}`;
 }
 
 /** Writes a request. Call-ID, From tag and branch are new ones unless given. */
