@@ -43,6 +43,11 @@ export class Flows {
     return number === 0 ? null : this.#flows[number - 1]!.channel;
   }
 
+  /** Whether a binding that is there came over a channel. */
+  has(channel: Channel): boolean {
+    return this.#byChannel.has(channel);
+  }
+
   /** A binding came over a channel. */
   attach(slot: number, channel: Channel): void {
     const number = this.#records[at(slot) + FLOW]!;

@@ -45,6 +45,8 @@ export interface Receiver {
   lost(channel: Channel, cause: string | null): void;
   /** The peer of a connection will send no more: nothing that was asked of it will be answered. @param cause in words */
   ended(channel: Channel, cause: string): void;
+  /** Whether somebody counts on a connection though nothing was heard on it for long. Absent: nobody does. */
+  isWanted?(channel: Channel): boolean;
   /** Moves the clock and the timers on. @returns the time, in milliseconds */
   tick(): number;
   /** An exception from the calls above: a fault of ours, not of the sender. */

@@ -231,8 +231,10 @@ export class Connections {
       connection.close("a message did not come to its end in time");
       return now;
     }
+    const silent = connection.lastActive + idleTimeout;
     // Whoever waits for an answer may wait as long as the transaction lives.
-    const idle = (connection.hasDependants ? now : connection.lastActive) + idleTimeout;
+    const isWanted = now >= silent && (connection.hasDependants || this.receiver.isWanted?.(connection) === true);
+    const idle = isWanted ? now + idleTimeout : silent;
     if (now >= idle) {
       this.counters.idleTimeouts++;
       connection.close(null);

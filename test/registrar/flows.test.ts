@@ -208,6 +208,44 @@ describe("a user who is found later", () => {
   });
 });
 
+describe("a connection that carries nothing for long", () => {
+  const listen = "tcp://127.0.0.1:0";
+  const streams = { idleTimeout: 60_000, messageTimeout: 15_000 };
+
+  test.each([
+    ["behind a NAT", "<sip:bob@192.0.2.1;transport=tcp>", []],
+    ["of RFC 5626", `<sip:bob@127.0.0.1;transport=tcp>;reg-id=1;${INSTANCE}`, OUTBOUND],
+  ])("stays while a phone %s is registered by it, and no longer", async (_, contact, headers) => {
+    using on = await RunningRegistrar.start({}, { listen, streams });
+    const [client, bob] = await connect(on, "tcp");
+    using __ = client;
+    await bob.register({ contacts: [contact], expires: 600, headers });
+    const pass = async (seconds: number) => {
+      for (; seconds > 0; seconds -= 15) await on.clock.pass(15_000);
+    };
+    await pass(585);
+    expect(on.contacts()).toHaveLength(1);
+    expect(on.phones.lookup(BOB)[0]!.flow!.channel.isOpen).toBe(true);
+    // It expires, and then the connection has been silent for too long.
+    await pass(45);
+    await client.closed;
+    expect(on.phones.stats).toMatchObject({ bindings: 0, expired: 1, flowsLost: 0 });
+    expect(on.running.server.stats()).toMatchObject({ connections: 0, idleTimeouts: 1 });
+  });
+
+  test("goes when nobody is registered by it any more", async () => {
+    using on = await RunningRegistrar.start({}, { listen, streams });
+    const [client, bob] = await connect(on, "tcp");
+    using _ = client;
+    await bob.register({ contacts: ["<sip:bob@192.0.2.1;transport=tcp>"], expires: 600 });
+    await on.clock.pass(30_000);
+    await bob.register({ contacts: ["*"], expires: 0 });
+    for (let i = 0; i < 6; i++) await on.clock.pass(15_000);
+    await until("the end of the connection", () => on.running.server.stats().connections === 0);
+    expect(on.running.server.stats().idleTimeouts).toBe(1);
+  });
+});
+
 describe("over UDP", () => {
   test("the flow is the socket and where the REGISTER came from", async () => {
     using on = await Registering.open();
