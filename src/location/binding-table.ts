@@ -188,6 +188,14 @@ export class BindingTable {
     return (this.records[at + ID_HIGH]! >>> 0) * TWO_32 + (this.records[at + ID_LOW]! >>> 0);
   }
 
+  /** The binding of an address-of-record with this number; -1 when there is none. */
+  slotWithId(aor: string, id: number): number {
+    const aorSlot = this.findText(aor);
+    let slot = aorSlot < 0 ? -1 : this.first(aorSlot);
+    while (slot >= 0 && this.id(slot) !== id) slot = this.next(slot);
+    return slot;
+  }
+
   /** The binding of an address-of-record with this key, by {@link bindingKey}; -1 when there is none. */
   slotOf(aor: string, key: string): number {
     const aorSlot = this.findText(aor);
@@ -241,17 +249,22 @@ export class BindingTable {
 
   /** The binding of an address-of-record that {@link bindingKey} does not tell from this one; -1 when there is none. */
   protected known(aor: number, packer: BindingPacker, regId: number): number {
+    for (let slot = this.first(aor); slot >= 0; slot = this.next(slot)) {
+      if (this.isKeyOf(slot, packer, regId)) return slot;
+    }
+    return -1;
+  }
+
+  /** Whether {@link bindingKey} does not tell a binding from this one. */
+  protected isKeyOf(slot: number, packer: BindingPacker, regId: number): boolean {
+    if (this.regId(slot) !== regId) return false;
     const other = this.#packing.at(packer.octets, 0);
     const from = regId > 0 ? other.instanceStart : other.startOf(Section.Uri);
     const to = regId > 0 ? from + other.instanceLength : other.endOf(Section.Uri);
-    for (let slot = this.first(aor); slot >= 0; slot = this.next(slot)) {
-      if (this.regId(slot) !== regId) continue;
-      const texts = this.texts(slot);
-      const start = regId > 0 ? texts.instanceStart : texts.startOf(Section.Uri);
-      const end = regId > 0 ? start + texts.instanceLength : texts.endOf(Section.Uri);
-      if (equalRanges(texts.octets, start, end, other.octets, from, to)) return slot;
-    }
-    return -1;
+    const texts = this.texts(slot);
+    const start = regId > 0 ? texts.instanceStart : texts.startOf(Section.Uri);
+    const end = regId > 0 ? start + texts.instanceLength : texts.endOf(Section.Uri);
+    return equalRanges(texts.octets, start, end, other.octets, from, to);
   }
 
   /** A free slot in the list of an address-of-record, or -1. */

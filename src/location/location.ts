@@ -134,6 +134,7 @@ export class Location extends BindingTable {
     const holds = this.holds(slot, packer);
     const isSame = holds && this.q(slot) === values.q && this.regId(slot) === values.regId;
     if (!holds) {
+      if (!this.isKeyOf(slot, packer, values.regId)) this.store?.respell?.(slot);
       this.drop(slot);
       this.keep(slot, packer);
     }
@@ -157,14 +158,15 @@ export class Location extends BindingTable {
 
   /**
    * Takes in a binding of the store or of another server, in the place of what is known of it.
+   * @param which the binding that it is, where that has another key by its Contact
    * @returns its slot; -1 when it has expired, is older than what is known, cannot be kept, or the ceiling is reached
    */
-  load(row: BindingRow): number {
+  load(row: BindingRow, which = -1): number {
     const packer = this.#packer.begin();
     if (row.expires <= Math.ceil(this.now / 1000) || !packRow(packer, row)) return -1;
     const aor = octetsOf(row.aor);
     const aorSlot = this.find(aor, 0, aor.length);
-    let known = aorSlot < 0 ? -1 : this.known(aorSlot, packer, row.regId);
+    let known = which >= 0 || aorSlot < 0 ? which : this.known(aorSlot, packer, row.regId);
     if (known >= 0 && this.updated(known) > row.updated) return -1;
     if (known >= 0 && this.id(known) !== row.id) {
       // What was known has ended elsewhere; the same contact was registered anew.

@@ -1,6 +1,9 @@
 /** What comes from Redis and from other servers on it, taken into the bindings that this one knows. */
+import { Uri } from "../message/uri.ts";
+import { equalUris } from "../message/uri-compare.ts";
 import type { Changes } from "./changes.ts";
 import type { Location } from "./location.ts";
+import { Section } from "./packed.ts";
 import { compareVersions, type GoneRow, readNews, readValue, type SharedRow, type Version } from "./redis-rows.ts";
 import { BindingFlag, type BindingRow, bindingKey } from "./row.ts";
 
@@ -40,17 +43,23 @@ export class Shared {
       return;
     }
     this.#parts.location.together(() => {
-      for (const gone of heard.gone) this.#drop(gone);
+      for (const gone of heard.gone) this.remember(gone);
+      // First what there is: a binding whose Contact is spelled otherwise by now is not to go with its former key.
       for (const shared of heard.rows) this.#take(shared);
+      for (const gone of heard.gone) this.#drop(gone);
     });
   }
 
-  /** A binding is about to go here. */
+  /** A binding, or the key that it had, is about to go here. */
   ending(slot: number): GoneRow {
-    const { location } = this.#parts;
-    const gone = { ...this.#versionOf(slot), aor: location.aorOf(slot), key: location.keyOf(slot) };
+    const gone = this.#goneOf(slot);
     this.remember(gone);
     return gone;
+  }
+
+  #goneOf(slot: number): GoneRow {
+    const { location } = this.#parts;
+    return { ...this.#versionOf(slot), aor: location.aorOf(slot), key: location.keyOf(slot) };
   }
 
   /** What others say of this binding, as they knew it before, counts for nothing. */
@@ -124,20 +133,55 @@ export class Shared {
     const { location, changes, counters, removed } = this.#parts;
     const key = bindingKey(row);
     const name = nameOf({ aor: row.aor, key });
-    const gone = this.#gone.get(name) ?? this.#goneBefore.get(name);
+    const gone = this.#goneOfLate(name);
     if (gone !== undefined && compareVersions(row, gone) <= 0) {
       // It was said by one who had not heard, or Redis has come back with what it had before: all are told again.
       removed.set(name, gone);
       return;
     }
-    const known = location.slotOf(row.aor, key);
-    const order = known < 0 ? 1 : compareVersions(row, this.#versionOf(known));
+    const byKey = location.slotOf(row.aor, key);
+    const known = byKey >= 0 ? byKey : this.#respelled(row);
+    const order =
+      known < 0 ? 1 : known === byKey ? compareVersions(row, this.#versionOf(known)) : this.#outdo(row, known);
     let slot = known;
     if (order > 0) {
-      slot = location.load(server === this.#parts.server ? lost(row) : elsewhere(row));
+      slot = location.load(server === this.#parts.server ? lost(row) : elsewhere(row), known);
       if (slot >= 0) counters.learnt++;
     } else if (order < 0) changes.put(known);
     if (slot >= 0 && this.#seen !== null) this.#seen[slot] = 1;
+  }
+
+  /** The binding that a row is, under another key, since its Contact was spelled otherwise; -1 when there is none. */
+  #respelled({ aor, id, regId, contact }: BindingRow): number {
+    const { location } = this.#parts;
+    const slot = location.slotWithId(aor, id);
+    if (slot < 0 || regId > 0 || location.regId(slot) > 0) return -1;
+    const [ours, theirs] = [Uri.parse(location.text(slot, Section.Uri)), Uri.parse(contact)];
+    return ours !== null && theirs !== null && equalUris(ours, theirs) ? slot : -1;
+  }
+
+  /**
+   * A row and what is known are one binding under two keys: that of the earlier word on it is no more.
+   * @returns above 0 when the row is the later one
+   */
+  #outdo(row: BindingRow, slot: number): number {
+    const { updated, id, cseq, aor } = row;
+    const theirs: GoneRow = { updated, id, cseq, aor, key: bindingKey(row) };
+    const ours = this.#goneOf(slot);
+    const order = compareVersions(theirs, ours) || (theirs.key > ours.key ? 1 : -1);
+    const gone = order > 0 ? ours : theirs;
+    const name = nameOf(gone);
+    const known = this.#goneOfLate(name);
+    // Who has spelled it otherwise has said so, mostly.
+    if (known === undefined || compareVersions(gone, known) > 0) {
+      this.remember(gone);
+      this.#parts.removed.set(name, gone);
+    }
+    return order;
+  }
+
+  #goneOfLate(name: string): GoneRow | undefined {
+    return this.#gone.get(name) ?? this.#goneBefore.get(name);
   }
 
   #drop(gone: GoneRow): void {

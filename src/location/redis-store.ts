@@ -250,8 +250,16 @@ export class RedisStore implements BindingStore {
   }
 
   remove(slot: number): void {
-    const { changes, location, shared } = this.#room;
-    changes.forget(slot);
+    this.#room.changes.forget(slot);
+    this.#endKey(slot);
+  }
+
+  respell(slot: number): void {
+    this.#endKey(slot);
+  }
+
+  #endKey(slot: number): void {
+    const { location, shared } = this.#room;
     const gone = shared.ending(slot);
     this.#removed.set(nameOf(gone), gone);
     // While Redis is away for long, what went first may come back with it, until it expires.

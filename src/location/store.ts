@@ -51,6 +51,11 @@ export interface BindingStore extends SecretSource {
   put(slot: number): void;
   /** A binding was refreshed: its expiry, CSeq, time of update or flags are other ones, and nothing else. */
   touch(slot: number): void;
+  /**
+   * The Contact of a binding is about to be spelled otherwise (RFC 3261 s19.1.4): its key, by `bindingKey`, is another one
+   * then. {@link put} follows. For stores that know bindings by their key.
+   */
+  respell?(slot: number): void;
   /** A binding is about to go before its time. One that expires goes by itself, in every store. */
   remove(slot: number): void;
   /** Resolves when all changes made so far are written. When they cannot be it rejects: the error says why, in a few words. */

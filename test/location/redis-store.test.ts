@@ -152,6 +152,36 @@ describe.skipIf(verdict !== "run")("Redis", () => {
     await store.settled();
   });
 
+  test("has a binding once, however its Contact is spelled, and so do all servers", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    const a = await lives.begin({ url: redis.url, server: "a" });
+    const b = await lives.begin({ url: redis.url, server: "b" });
+    const events: string[] = [];
+    b.location.watcher = {
+      bound: (slot, event) => void events.push(`${event} ${b.location.row(slot).contact}`),
+      unbound: (_, event) => void events.push(event),
+    };
+    const [lower, upper] = ["sip:bob@phone.example.net", "sip:bob@PHONE.example.net"];
+    const slot = register(a.location, { aor: BOB, contact: lower });
+    await until("b to hear of it", () => events.length === 1);
+    register(a.location, { aor: BOB, contact: upper, cseq: 2 }, slot);
+    await until("b to hear of it", () => events.length === 2);
+    // There and back before anybody was told.
+    register(a.location, { aor: BOB, contact: lower, cseq: 3 }, slot);
+    register(a.location, { aor: BOB, contact: upper, cseq: 4 }, slot);
+    await until("b to hear of it", () => events.length === 3);
+    expect(events).toEqual([`created ${lower}`, `refreshed ${upper}`, `refreshed ${upper}`]);
+    expect(sharedRowsOf(b.location)).toEqual(sharedRowsOf(a.location));
+    const c = await lives.begin({ url: redis.url, server: "c" });
+    expect(sharedRowsOf(c.location)).toEqual(sharedRowsOf(a.location));
+
+    register(b.location, { aor: BOB, contact: lower, cseq: 5 }, 0);
+    b.location.remove(0, "unregistered");
+    await until("all to hear of it", () => a.location.size + c.location.size === 0);
+    expect((await lives.begin({ url: redis.url })).location.size).toBe(0);
+  });
+
   test("says the same secrets to all servers, and in all their lives", async () => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();

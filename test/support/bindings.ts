@@ -25,8 +25,12 @@ export type Registered = Partial<Omit<BindingRow, "id" | "updated">> & { aor: st
 
 const packer = new BindingPacker();
 
-/** Takes in what a REGISTER says. @returns the binding's slot */
-export function register(location: Location, registered: Registered): number {
+/**
+ * Takes in what a REGISTER says.
+ * @param which the binding that it refreshes, where that has another key by its Contact
+ * @returns the binding's slot
+ */
+export function register(location: Location, registered: Registered, which = -1): number {
   const said = {
     name: "",
     contact: "sip:bob@192.0.2.1",
@@ -53,7 +57,7 @@ export function register(location: Location, registered: Registered): number {
   packer.text(Section.UserAgent, said.userAgent);
   if (said.instance !== "") packer.instance(said.params.indexOf(said.instance), said.instance.length);
   packer.end();
-  const known = location.slotOf(said.aor, bindingKey(said));
+  const known = which >= 0 ? which : location.slotOf(said.aor, bindingKey(said));
   if (known >= 0) {
     location.update(known, packer, said);
     return known;
