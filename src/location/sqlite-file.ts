@@ -4,6 +4,8 @@ import { Section } from "./packed.ts";
 import type { BindingRow } from "./row.ts";
 import { bindingKey } from "./row.ts";
 import { type Batch, LIFE_WORDS, Lives, Texts } from "./sqlite-batch.ts";
+import { openFile, reasonOf } from "./sqlite-schema.ts";
+import { StoreError } from "./store.ts";
 
 /** A binding that another process has taken away. */
 export interface Removal {
@@ -40,6 +42,17 @@ export class SqliteFile {
   readonly #addToJournal: Statement;
   /** Up to which id {@link sweep} has come. */
   #swept = -1;
+
+  /** Opens the file of a store. @throws StoreError as `openFile` does, and for one that lacks a table */
+  static open(name: string, create: boolean): SqliteFile {
+    const db = openFile(name, create);
+    try {
+      return new SqliteFile(db);
+    } catch (error) {
+      db.close();
+      throw new StoreError(`${name}: ${reasonOf(error)}`, { cause: error });
+    }
+  }
 
   /** @param db by `openFile` */
   constructor(db: Database) {

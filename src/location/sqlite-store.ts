@@ -8,7 +8,7 @@ import { drawSecret } from "./secrets.ts";
 import { type Batch, BatchPacker, LIFE_WORDS, memoryOf } from "./sqlite-batch.ts";
 import { type Removal, SqliteFile } from "./sqlite-file.ts";
 import { SqliteOwner } from "./sqlite-owner.ts";
-import { checkWhole, openFile, reasonOf, touchFile } from "./sqlite-schema.ts";
+import { checkWhole, reasonOf, touchFile } from "./sqlite-schema.ts";
 import type { FromWriter, SyncMode, ToWriter } from "./sqlite-writer.ts";
 import { type BindingStore, type StoreCounters, StoreError, type StoreHost } from "./store.ts";
 import { Waiting, within } from "./waiting.ts";
@@ -127,7 +127,7 @@ export class SqliteStore implements BindingStore {
 
   /** @returns the secrets @throws StoreError */
   #load({ location, log }: StoreHost): Map<string, Uint8Array> {
-    const file = new SqliteFile(openFile(this.file, true));
+    const file = SqliteFile.open(this.file, true);
     try {
       checkWhole(file.db, this.file);
       file.fold();

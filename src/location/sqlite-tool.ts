@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import type { BindingRow } from "./row.ts";
 import { SqliteFile } from "./sqlite-file.ts";
-import { openFile, reasonOf } from "./sqlite-schema.ts";
+import { reasonOf } from "./sqlite-schema.ts";
 import { StoreError, type StoreTool } from "./store.ts";
 
 /** Rows that are read at once. */
@@ -15,7 +15,7 @@ export class SqliteTool implements StoreTool {
   /** @throws StoreError when the file cannot be opened, or is none of ours */
   constructor(file: string) {
     this.#name = resolve(file);
-    this.#file = new SqliteFile(openFile(this.#name, false));
+    this.#file = SqliteFile.open(this.#name, false);
   }
 
   /** As they were written last; what a server gathers is not among them. @throws StoreError when the file is damaged */

@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, truncateSync, writeFile
 import type { Location } from "../../src/location/location.ts";
 import { BindingFlag } from "../../src/location/row.ts";
 import { type SqliteStore, type SqliteStoreOptions, sqliteStore } from "../../src/location/sqlite-store.ts";
+import { sqliteTool } from "../../src/location/sqlite-tool.ts";
 import { StoreError } from "../../src/location/store.ts";
 import { newLocation, register, rowsOf, StoreLines } from "../support/bindings.ts";
 import { temporaryFolder } from "../support/temporary-folder.ts";
@@ -240,6 +241,17 @@ describe("a file", () => {
     changed.run("PRAGMA user_version = 2");
     changed.close();
     expect(await refusal({ file: later })).toContain("later.db: was written by a later Viaduct (version 2");
+  });
+
+  test("that lacks a table is refused, and said to", async () => {
+    using folder = temporaryFolder();
+    const file = folder.file("bindings.db");
+    await (await live({ file })).store.close();
+    const changed = new Database(file);
+    changed.run("DROP TABLE life");
+    changed.close();
+    expect(await refusal({ file })).toBe(`${file}: no such table: life`);
+    expect(() => sqliteTool(file)).toThrow(new StoreError(`${file}: no such table: life`));
   });
 
   test("that cannot be is refused with the reason", async () => {
