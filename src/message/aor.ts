@@ -2,7 +2,7 @@
  * The canonical address-of-record (RFC 3261 s10.3): what is registered and what is subscribed to, by one name whatever its
  * URI's spelling.
  */
-import { AT, ascii, CLASS, DOT, LOWER, UNRESERVED } from "./bytes.ts";
+import { AT, ascii, CLASS, DOT, LBRACKET, LOWER, UNRESERVED } from "./bytes.ts";
 import { parseTel } from "./tel.ts";
 import { Uri } from "./uri.ts";
 import {
@@ -33,10 +33,15 @@ export function aorOf(uri: string | Uri | null): string | null {
   const { scheme, user } = parsed;
   if (scheme === "tel") return telOf(parsed);
   if (scheme !== "sip" && scheme !== "sips") return null;
-  const host = parsed.host.replace(/\.$/, "");
+  const host = hostOf(parsed);
   if (user === undefined) return `sip:${host}`;
   // What is no UTF-8 cannot be escaped anew; its raw form is as good a name as any.
   return `sip:${user.isWellFormed() ? escaped(user) : parsed.rawUser}@${host}`;
+}
+
+/** An IPv6 address in its one form by RFC 5952: not its text counts (RFC 5954 s4.2). */
+function hostOf({ host }: Uri): string {
+  return host.startsWith("[") ? (URL.parse(`http://${host}`)?.hostname ?? host) : host.replace(/\.$/, "");
 }
 
 function telOf(uri: Uri): string {
@@ -69,10 +74,11 @@ export function writeAor(bytes: Uint8Array, start: number, end: number, out: Uin
   return octets.length;
 }
 
-/** The same for a SIP URI whose user holds none but unreserved octets. @returns 0 for another */
+/** The same for a SIP URI whose user holds none but unreserved octets, at a host that is no IPv6 address. @returns 0 for another */
 function writePlain(bytes: Uint8Array, out: Uint8Array): number {
   const scheme = at[URI_SCHEME];
   if ((scheme !== SCHEME_SIP && scheme !== SCHEME_SIPS) || at[URI_USER_START]! < 0) return 0;
+  if (bytes[at[URI_HOST_START]!] === LBRACKET) return 0;
   let length = SIP.length;
   out.set(SIP);
   for (let i = at[URI_USER_START]!; i < at[URI_USER_END]!; i++) {

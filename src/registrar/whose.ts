@@ -42,7 +42,7 @@ export class Whose {
   /** @param domains none for any */
   constructor(domains: readonly string[], mayRegister: MayRegister | undefined, gruus: Gruus) {
     this.#gruus = gruus;
-    this.#domains = domains.map((domain) => ascii(`@${domain.toLowerCase().replace(/\.$/, "")}`));
+    this.#domains = domains.map((domain) => ascii(`@${aorOf(`sip:${domain}`)?.slice(SCHEME) ?? domain}`));
     this.#mayRegister = mayRegister;
   }
 

@@ -17,6 +17,8 @@ describe("the address-of-record of", () => {
     ["SIPS:alice@EXAMPLE.com:5061;transport=tls?a=b", "sip:alice@example.com"],
     ["sip:al%69ce:secret@example.com.", "sip:alice@example.com"],
     ["sip:Alice@[2001:DB8::1]:5060", "sip:Alice@[2001:db8::1]"],
+    ["sip:Alice@[2001:0db8:0:0::0001]", "sip:Alice@[2001:db8::1]"],
+    ["sip:[::FFFF:192.0.2.1]", "sip:[::ffff:c000:201]"],
     ["sip:a%40b@example.com", "sip:a%40b@example.com"],
     ["sip:+1-212@example.com;user=phone", "sip:+1-212@example.com"],
     ["sip:example.com", "sip:example.com"],
