@@ -344,6 +344,13 @@ export class BindingTable {
     records[at + REG_ID] = values.regId;
   }
 
+  /** Moves the times of a binding on, or back. In seconds. */
+  protected moveTimes(slot: number, expires: number, updated: number): void {
+    const at = slot << BINDING_SHIFT;
+    this.records[at + EXPIRES]! += expires;
+    this.records[at + UPDATED]! += updated;
+  }
+
   protected setId(slot: number, id: number): void {
     const at = slot << BINDING_SHIFT;
     this.records[at + ID_LOW] = id;

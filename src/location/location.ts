@@ -5,7 +5,7 @@
 import type { TimerWheel } from "../time/wheel.ts";
 import { BindingTable, type WrittenValues } from "./binding-table.ts";
 import { BindingPacker, Section } from "./packed.ts";
-import type { BindingRow } from "./row.ts";
+import { BindingFlag, type BindingRow } from "./row.ts";
 import type { BindingStore } from "./store.ts";
 
 /** What has happened to a binding that is there (RFC 3680 s5.2). */
@@ -47,6 +47,8 @@ export interface BindingValues {
 
 /** More than are given in a millisecond, so that the clock is never overtaken for long. */
 const NUMBERS_A_MS = 1024;
+/** Seconds that the system's clock may differ without having been set. */
+const LEAST_STEP = 2;
 
 export class Location extends BindingTable {
   /** What keeps them beyond the process; null keeps them in memory alone. */
@@ -56,7 +58,7 @@ export class Location extends BindingTable {
   expired = 0;
   readonly #wheel: TimerWheel;
   readonly #kind: number;
-  readonly #epoch: number;
+  #epoch: number;
   readonly #packer = new BindingPacker();
   /** Servers that begin to count at once seldom give the same numbers. */
   readonly #salt: number;
@@ -86,6 +88,32 @@ export class Location extends BindingTable {
   /** Seconds until it expires, at least one. */
   remaining(slot: number): number {
     return Math.max(1, this.expires(slot) - Math.ceil(this.now / 1000));
+  }
+
+  /**
+   * Follows the system's clock, which may have been set, or have gone on while the machine slept. Bindings last as long as
+   * they would have; those of other servers until when these have said.
+   * @param wall milliseconds since 1970
+   * @returns seconds that it was set by; 0 where it was not
+   */
+  follow(wall: number): number {
+    const seconds = Math.round((wall - this.now) / 1000);
+    if (Math.abs(seconds) < LEAST_STEP) return 0;
+    this.#epoch += seconds * 1000;
+    this.store?.clockSet?.();
+    for (let slot = 0; slot < this.used; slot++) if (this.expires(slot) > 0) this.#move(slot, seconds);
+    return seconds;
+  }
+
+  #move(slot: number, seconds: number): void {
+    if (this.flags(slot) & BindingFlag.Elsewhere) {
+      this.#wheel.cancel(this.timer(slot));
+      this.#arm(slot);
+      return;
+    }
+    // Updated later than others were told, though the time is an earlier one: else they would not believe it.
+    this.moveTimes(slot, seconds, Math.max(1, seconds));
+    this.store?.touch(slot);
   }
 
   // ---- changes

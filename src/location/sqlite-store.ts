@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { Changes } from "./changes.ts";
 import { Flushing } from "./flushing.ts";
 import type { Location } from "./location.ts";
-import { BindingFlag } from "./row.ts";
+import { BindingFlag, type BindingRow } from "./row.ts";
 import { drawSecret } from "./secrets.ts";
 import { type Batch, BatchPacker, LIFE_WORDS, memoryOf } from "./sqlite-batch.ts";
 import { type Removal, SqliteFile } from "./sqlite-file.ts";
@@ -43,6 +43,9 @@ const PATIENCE = 5000;
 /** Milliseconds that closing may take to write what is left, and then to fold and close the file. */
 const CLOSE_MS = 5000;
 const FOLD_MS = 15_000;
+
+/** Seconds that the system's clock may be behind that of the life before without having been set back. */
+const SET_BACK = 60;
 
 const LATE = "the disk does not keep up";
 
@@ -134,11 +137,8 @@ export class SqliteStore implements BindingStore {
       // Word left for a server that runs no more.
       file.takeRemovals();
       let refused = 0;
-      for (const row of file.rows(Math.ceil(location.now / 1000))) {
-        // Its connection ended with the life before.
-        const isLost = (row.flags & BindingFlag.FlowOnly) !== 0;
-        if (location.load(isLost ? { ...row, flags: row.flags | BindingFlag.FlowLost } : row) < 0) refused++;
-      }
+      const now = Math.ceil(location.now / 1000);
+      for (const row of file.rows(now)) if (location.load(ofFormerLife(row, now)) < 0) refused++;
       if (refused > 0) {
         log.warn({ store: this.name, file: this.file, refused }, "not all bindings of the store could be loaded");
       }
@@ -169,6 +169,10 @@ export class SqliteStore implements BindingStore {
   touch(slot: number): void {
     this.#room.changes.touch(slot);
     this.#changed();
+  }
+
+  clockSet(): void {
+    if (this.#worker !== null) post(this.#worker, { kind: "clock", now: this.#room.location.now });
   }
 
   remove(slot: number): void {
@@ -354,6 +358,22 @@ export class SqliteStore implements BindingStore {
       await this.settled().catch(() => {});
     }
   }
+}
+
+/** A binding as it is in this life of the server. @param now seconds since 1970 */
+function ofFormerLife(row: BindingRow, now: number): BindingRow {
+  const { flags, expires, updated } = row;
+  // Its connection ended with the life before.
+  const isLost = (flags & BindingFlag.FlowOnly) !== 0;
+  // None lasts longer than it was given: the system's clock may have been set back meanwhile.
+  const given = expires - updated;
+  const isTooLong = given > 0 && expires - now > given + SET_BACK;
+  if (!isLost && !isTooLong) return row;
+  return {
+    ...row,
+    flags: isLost ? flags | BindingFlag.FlowLost : flags,
+    expires: isTooLong ? now + given : expires,
+  };
 }
 
 function post(worker: Worker, message: ToWriter, transfer: ArrayBuffer[] = []): void {

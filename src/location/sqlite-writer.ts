@@ -11,9 +11,11 @@ export type SyncMode = "normal" | "full";
 
 /** What the writer is told. One batch at a time. */
 export type ToWriter =
-  /** `now`: milliseconds since 1970 by the server's clock, which no change of the system's moves. */
+  /** `now`: milliseconds since 1970 by the server's clock. */
   | { readonly kind: "open"; readonly file: string; readonly sync: SyncMode; readonly now: number }
   | { readonly kind: "batch"; readonly batch: Batch }
+  /** That clock was set. */
+  | { readonly kind: "clock"; readonly now: number }
   | { readonly kind: "secret"; readonly name: string; readonly octets: Uint8Array }
   | { readonly kind: "close" };
 
@@ -56,7 +58,7 @@ declare const self: Worker;
 class Writer {
   readonly #file: SqliteFile;
   /** Milliseconds from `performance.now()` to the server's time. */
-  readonly #epoch: number;
+  #epoch: number;
   readonly #timer: Timer;
   /** A batch that could not be written yet. */
   #held: Batch | null = null;
@@ -79,6 +81,12 @@ class Writer {
     this.#file = new SqliteFile(db);
     this.#epoch = now - performance.now();
     this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  /** The rows have the times of before until the journal is folded again. */
+  clockSet(now: number): void {
+    this.#behind = performance.now();
+    this.#epoch = now - this.#behind;
   }
 
   write(batch: Batch): void {
@@ -191,6 +199,9 @@ self.onmessage = ({ data }: MessageEvent<ToWriter>) => {
       break;
     case "batch":
       writer?.write(data.batch);
+      break;
+    case "clock":
+      writer?.clockSet(data.now);
       break;
     case "secret":
       writer?.secret(data.name, data.octets);

@@ -56,6 +56,11 @@ export interface BindingStore extends SecretSource {
    * then. {@link put} follows. For stores that know bindings by their key.
    */
   respell?(slot: number): void;
+  /**
+   * The time, {@link Location.now}, was set. The times of this server's bindings are about to move with it: each is told by
+   * {@link touch}. For stores that know the time.
+   */
+  clockSet?(): void;
   /** A binding is about to go before its time. One that expires goes by itself, in every store. */
   remove(slot: number): void;
   /** Resolves when all changes made so far are written. When they cannot be it rejects: the error says why, in a few words. */

@@ -63,6 +63,8 @@ interface Rooms {
   readonly feed: RegFeed | null;
 }
 
+/** Milliseconds between two looks at the system's clock. */
+const CLOCK_MS = 5000;
 /** Seconds that can be added to the time and still be kept in 32 bits, for some decades to come. */
 const LONGEST_EXPIRES = 2 ** 30;
 
@@ -76,6 +78,7 @@ export class Registrar implements Plugin, LocationWatcher {
   readonly #options: RegistrarOptions;
   readonly #counters = new RegistrarCounters();
   #rooms: Rooms | null = null;
+  #clockAlarm = -1;
 
   /** @internal use {@link registrar} */
   constructor(options: RegistrarOptions) {
@@ -113,10 +116,9 @@ export class Registrar implements Plugin, LocationWatcher {
   async #open(host: Host): Promise<void> {
     const { wheel, tokens } = host;
     const settings = this.#settings;
-    const wall = (this.#options.wallClock ?? Date.now)();
     const location = new Location({
       wheel,
-      epoch: { wall, wheel: wheel.now },
+      epoch: { wall: this.#wall(), wheel: wheel.now },
       ceiling: settings.maxBindings,
       seed: [tokens.word(), tokens.word()],
     });
@@ -147,6 +149,7 @@ export class Registrar implements Plugin, LocationWatcher {
       feed: reg === undefined ? null : new RegFeed(location, reg),
     };
     gruus.load();
+    this.#watchClock();
   }
 
   /** @internal */
@@ -186,7 +189,10 @@ export class Registrar implements Plugin, LocationWatcher {
 
   /** @internal */
   async closed(): Promise<void> {
-    this.#rooms?.keepAlive.stop();
+    if (this.#rooms !== null) {
+      this.#rooms.keepAlive.stop();
+      this.#rooms.host.alarms.clear(this.#clockAlarm);
+    }
     await this.#store?.close();
   }
 
@@ -287,6 +293,19 @@ export class Registrar implements Plugin, LocationWatcher {
   get #room(): Rooms {
     if (this.#rooms === null) throw new TypeError("A registrar works once its server is there");
     return this.#rooms;
+  }
+
+  #wall(): number {
+    return (this.#options.wallClock ?? Date.now)();
+  }
+
+  #watchClock(): void {
+    const { host, location } = this.#room;
+    this.#clockAlarm = host.alarms.set(CLOCK_MS, () => {
+      this.#watchClock();
+      const seconds = location.follow(this.#wall());
+      if (seconds !== 0) host.log.warn({ seconds }, "the system's clock was set: registrations last as long as before");
+    });
   }
 
   /** What follows from a verdict that comes later, or is told later. */

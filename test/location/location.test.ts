@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Location, type UnboundEvent } from "../../src/location/location.ts";
 import { Section } from "../../src/location/packed.ts";
-import { type BindingRow, bindingKey } from "../../src/location/row.ts";
+import { BindingFlag, type BindingRow, bindingKey } from "../../src/location/row.ts";
 import { TimerWheel } from "../../src/time/wheel.ts";
 
 const WALL = 1_800_000_000_000;
@@ -83,6 +83,37 @@ describe("a binding", () => {
     wheel.advance(5000 + 10 * days * 1000 + 10);
     expect(location.size).toBe(0);
   });
+
+  test.each([
+    ["forward", 86_400],
+    ["back", -86_400],
+  ])(
+    "lasts as long as it would have though the clock is set %s, and another server's until that says",
+    (_, seconds) => {
+      const { location, wheel, gone } = fresh();
+      const [ours, theirs] = ["sip:bob@192.0.2.1", "sip:bob@192.0.2.2"];
+      location.load(row({ contact: ours }));
+      const expires = WALL / 1000 + seconds + 50;
+      const flags = BindingFlag.Elsewhere;
+      location.load(row({ id: 8, contact: theirs, expires: Math.max(expires, WALL / 1000 + 50), flags }));
+      wheel.advance(5000 + 20_000);
+      // What the clock is a little off is not followed.
+      expect([location.follow(WALL + 21_400), location.follow(WALL + 18_600), location.now]).toEqual([
+        0,
+        0,
+        WALL + 20_000,
+      ]);
+      const wall = WALL + 20_000 + seconds * 1000;
+      expect([location.follow(wall + 400), location.now, location.follow(wall)]).toEqual([seconds, wall, 0]);
+      expect(location.remaining(location.slotOf("sip:bob@example.com", ours))).toBe(40);
+      const left = seconds > 0 ? 30 : 86_430;
+      expect(location.remaining(location.slotOf("sip:bob@example.com", theirs))).toBe(left);
+      wheel.advance(5000 + 60_010);
+      expect(gone.at(-1)).toEqual([`sip:bob@example.com ${ours}`, "expired"]);
+      wheel.advance(5000 + 20_000 + left * 1000 + 10);
+      expect(location.size).toBe(0);
+    },
+  );
 
   test("that has expired, or is older than what is known, is not loaded", () => {
     const { location } = fresh();

@@ -182,6 +182,30 @@ describe.skipIf(verdict !== "run")("Redis", () => {
     expect((await lives.begin({ url: redis.url })).location.size).toBe(0);
   });
 
+  test("has the bindings of a server whose clock was behind or ahead, once that is set", async () => {
+    await using redis = await RedisServer.start();
+    await using lives = new RedisLives();
+    const wall = Date.now();
+    const a = await lives.begin({ url: redis.url, server: "a" });
+    for (const [server, seconds] of [
+      ["behind", -86_400],
+      ["ahead", 86_400],
+    ] as const) {
+      const aor = `sip:${server}@example.com`;
+      const b = await lives.begin({ url: redis.url, server }, wall + seconds * 1000);
+      const slot = register(b.location, { aor, expires: 600, flags: BindingFlag.FlowOnly });
+      await b.store.settled();
+      expect(b.location.follow(wall)).toBe(-seconds);
+      await until("a to hear of it", () => a.location.slotOf(aor, CONTACT) >= 0);
+      const known = a.location.slotOf(aor, CONTACT);
+      await until("a to hear of its time", () => a.location.expires(known) === Math.ceil(wall / 1000) + 600);
+      expect([b.location.remaining(slot), b.location.flags(slot)]).toEqual([600, BindingFlag.FlowOnly]);
+      // Refreshed, it is known to be.
+      register(b.location, { aor, expires: 700, cseq: 2, flags: BindingFlag.FlowOnly });
+      await until("a to hear of it", () => a.location.expires(known) === Math.ceil(wall / 1000) + 700);
+    }
+  });
+
   test("says the same secrets to all servers, and in all their lives", async () => {
     await using redis = await RedisServer.start();
     await using lives = new RedisLives();

@@ -103,6 +103,39 @@ describe("bindings outlive the server", () => {
     expect(third.location.size).toBe(0);
   });
 
+  test.each([
+    ["forward", 86_400],
+    ["back", -86_400],
+  ])("though the clock was set %s in it", async (_, seconds) => {
+    using folder = temporaryFolder();
+    const file = folder.file("bindings.db");
+    const wall = Date.now();
+    const first = await live({ file }, wall);
+    for (let i = 0; i < 100; i++) register(first.location, { aor: `sip:u${i}@example.com`, expires: 600 });
+    await first.store.settled();
+    expect(first.location.follow(wall + seconds * 1000)).toBe(seconds);
+    register(first.location, { aor: "sip:bob@example.com" });
+    // Until the writer has looked for what has expired.
+    await Bun.sleep(1100);
+    const before = rowsOf(first.location);
+    await first.store.close();
+    const second = await live({ file }, wall + seconds * 1000);
+    expect(rowsOf(second.location)).toEqual(before);
+    expect(second.location.size).toBe(101);
+    expect(second.location.remaining(second.location.slotOf("sip:u0@example.com", "sip:bob@192.0.2.1"))).toBe(600);
+  });
+
+  test("and not for longer than they were given, where the clock was set back since", async () => {
+    using folder = temporaryFolder();
+    const file = folder.file("bindings.db");
+    const wall = Date.now();
+    const first = await live({ file }, wall);
+    register(first.location, { aor: "sip:bob@example.com", expires: 600 });
+    await first.store.close();
+    const { location } = await live({ file }, wall - 86_400_000);
+    expect(location.remaining(0)).toBe(600);
+  });
+
   test("but the connection that one depends on is gone", async () => {
     using folder = temporaryFolder();
     const file = folder.file("bindings.db");

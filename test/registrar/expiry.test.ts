@@ -117,6 +117,26 @@ describe("in time", () => {
   });
 });
 
+test("the system's clock is followed when it is set, which is said, and bindings last as long as they would have", async () => {
+  using on = await Registering.open();
+  await on.bob.register({ contacts: [DESK], expires: 600 });
+  for (const [ms, date] of [
+    [86_400_000, "Sat, 16 Jan 2027 08:00:06 GMT"],
+    [-2 * 86_400_000, "Thu, 14 Jan 2027 08:00:12 GMT"],
+  ] as const) {
+    on.wall.ahead += ms;
+    await on.clock.pass(6000);
+    expect((await on.bob.register()).header("Date")).toBe(date);
+    expect(on.running.log.lines.at(-1)).toMatchObject({ level: "warn", fields: { seconds: ms / 1000 } });
+  }
+  expect(outcome(await on.bob.register())).toEqual([200, `${DESK};expires=588`]);
+  await on.clock.pass(587_000);
+  expect(on.contacts()).toHaveLength(1);
+  await on.clock.pass(1100);
+  expect(on.contacts()).toEqual([]);
+  expect(on.running.log.lines.filter(({ level }) => level === "warn")).toHaveLength(2);
+});
+
 test("bounds that cannot be are refused at once", () => {
   const wrong = [
     { minExpires: 0 },

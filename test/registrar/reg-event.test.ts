@@ -5,7 +5,7 @@ import { RegPackage, type RegPackageSettings } from "../../src/events/reg.ts";
 import { registrar } from "../../src/index.ts";
 import { WireSubscriber } from "../support/events-peer.ts";
 import { FakeClock } from "../support/fake-clock.ts";
-import { Registrant, RunningRegistrar, WALL } from "../support/registering.ts";
+import { Registrant, RunningRegistrar, WallClock } from "../support/registering.ts";
 import type { SipMessage } from "../support/sip-messages.ts";
 import { StreamClient } from "../support/stream-client.ts";
 import { testServer } from "../support/test-server.ts";
@@ -42,11 +42,12 @@ async function watched(...listen: string[]) {
 
 async function watchedWith(settings: RegPackageSettings, ...listen: string[]) {
   const reg = new RegPackage(settings);
-  const phones = registrar({ reg, keepAlive: "off", maxBindings: 100, maxContacts: 64, wallClock: () => WALL });
   const clock = new FakeClock();
+  const wall = new WallClock(clock);
+  const phones = registrar({ reg, keepAlive: "off", maxBindings: 100, maxContacts: 64, wallClock: wall.now });
   const plugins = [phones, events({ packages: [reg], publications: false, subscriber: false })];
   const running = await testServer({ plugins, clock, listen: ["udp://127.0.0.1:0", ...listen] });
-  const on = new RunningRegistrar(phones, running, clock);
+  const on = new RunningRegistrar(phones, running, clock, wall);
   const client = await WireClient.open(running.address);
   const phone = await WireClient.open(running.address);
   const watcher = await WireSubscriber.open(client, "reg", 6000, { uri: BOB, to: `<${BOB}>` });

@@ -9,24 +9,39 @@ import { WireClient } from "./wire-client.ts";
 /** What it is when a registrar of a test starts, in milliseconds since 1970: Fri, 15 Jan 2027 08:00:00 GMT. */
 export const WALL = 1_800_000_000_000;
 
+/** The system's clock, which can be set. */
+export class WallClock {
+  /** Milliseconds by which it is ahead of the other one, which cannot be. */
+  ahead: number;
+  readonly now: () => number;
+
+  constructor(clock: FakeClock) {
+    this.ahead = WALL - clock.now();
+    this.now = () => this.ahead + clock.now();
+  }
+}
+
 /** A registrar with its server. */
 export class RunningRegistrar {
   readonly phones: Registrar;
   readonly running: TestServer;
   readonly clock: FakeClock;
+  readonly wall: WallClock;
 
-  constructor(phones: Registrar, running: TestServer, clock: FakeClock) {
+  constructor(phones: Registrar, running: TestServer, clock: FakeClock, wall: WallClock) {
     this.phones = phones;
     this.running = running;
     this.clock = clock;
+    this.wall = wall;
   }
 
   static async start(options: RegistrarOptions = {}, serving: ServeOptions = {}): Promise<RunningRegistrar> {
     const clock = new FakeClock();
+    const wall = new WallClock(clock);
     // Clients of tests name addresses that are not theirs, and would be taken for such behind a NAT.
-    const phones = registrar({ wallClock: () => WALL, keepAlive: "off", maxBindings: 1000, ...options });
+    const phones = registrar({ wallClock: wall.now, keepAlive: "off", maxBindings: 1000, ...options });
     const running = await testServer({ plugins: [phones], clock, ...serving });
-    return new RunningRegistrar(phones, running, clock);
+    return new RunningRegistrar(phones, running, clock, wall);
   }
 
   get address(): { address: string; port: number } {
@@ -48,8 +63,8 @@ export class Registering extends RunningRegistrar {
   readonly client: WireClient;
   readonly bob: Registrant;
 
-  private constructor({ phones, running, clock }: RunningRegistrar, client: WireClient) {
-    super(phones, running, clock);
+  private constructor({ phones, running, clock, wall }: RunningRegistrar, client: WireClient) {
+    super(phones, running, clock, wall);
     this.client = client;
     this.bob = new Registrant(client);
   }
