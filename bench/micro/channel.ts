@@ -10,6 +10,7 @@ export class RecordingChannel implements Channel {
   readonly isOpen = true;
   readonly isOnlyWay = false;
   readonly dependants = null;
+  holders = 0;
   readonly reliable = false;
   readonly longest = 65_507;
   readonly arena = new Arena();

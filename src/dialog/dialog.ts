@@ -103,6 +103,7 @@ export class Dialog implements RequestContext {
   /** The last message whose Contact set the remote target. */
   #target: Message;
   readonly #dialogs: Dialogs;
+  #holdsChannel = false;
   #session: Session | null = null;
   #end: DialogEnd | null = null;
   #ended: PromiseWithResolvers<DialogEnd> | null = null;
@@ -174,6 +175,13 @@ export class Dialog implements RequestContext {
     return this;
   }
 
+  /** @internal it begins or ends: while it stands, it counts on the channel that its peer was heard on */
+  holdChannel(isStanding: boolean): void {
+    if (this.#holdsChannel === isStanding) return;
+    this.#holdsChannel = isStanding;
+    this.channel.holders += isStanding ? 1 : -1;
+  }
+
   /** @internal which of the peer's Contacts are not believed */
   get natContacts(): NatContacts {
     return this.#dialogs.natContacts;
@@ -181,6 +189,10 @@ export class Dialog implements RequestContext {
 
   /** @internal a message of the peer's has come from there. @param isDirect whether it stands there itself */
   heardFrom(channel: Channel, address: string, port: number, isDirect: boolean): void {
+    if (this.#holdsChannel && channel !== this.channel) {
+      this.channel.holders--;
+      channel.holders++;
+    }
     this.channel = channel;
     this.address = address;
     this.port = port;

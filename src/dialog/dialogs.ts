@@ -141,6 +141,7 @@ export class Dialogs {
     const { table } = origin;
     const dialog = new Dialog(this, slot, origin, localTag, table[CSEQ_NUMBER]!, peer);
     this.#dialogs[slot] = dialog;
+    dialog.holdChannel(true);
     if (!hasSession) {
       dialog.state = DialogState.Terminated;
       dialog.hold();
@@ -313,6 +314,7 @@ export class Dialogs {
   #forget(dialog: Dialog): void {
     this.#dropDescription(dialog);
     if (dialog.slot < 0) return;
+    dialog.holdChannel(false);
     this.#table.remove(dialog.slot);
     this.#dialogs[dialog.slot] = null;
     this.#free.push(dialog.slot);

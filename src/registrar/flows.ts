@@ -43,11 +43,6 @@ export class Flows {
     return number === 0 ? null : this.#flows[number - 1]!.channel;
   }
 
-  /** Whether a binding that is there came over a channel. */
-  has(channel: Channel): boolean {
-    return this.#byChannel.has(channel);
-  }
-
   /** A binding came over a channel. */
   attach(slot: number, channel: Channel): void {
     const number = this.#records[at(slot) + FLOW]!;
@@ -99,6 +94,8 @@ export class Flows {
       flow = { channel, number, isConnection: channel.dependants !== null, first: 0, count: 0 };
       this.#flows[number - 1] = flow;
       this.#byChannel.set(channel, flow);
+      // A binding belongs to its flow: this end does not end that for its silence (RFC 5626 s6).
+      channel.holders++;
     }
     this.#last = flow;
     return flow;
@@ -106,6 +103,7 @@ export class Flows {
 
   #close(flow: Flow): void {
     this.#byChannel.delete(flow.channel);
+    flow.channel.holders--;
     this.#flows[flow.number - 1] = null;
     this.#free.push(flow.number);
     if (this.#last === flow) this.#last = null;

@@ -182,11 +182,6 @@ export class Registrar implements Plugin, LocationWatcher {
     });
   }
 
-  /** @internal A binding belongs to its flow: this end does not end that for its silence (RFC 5626 s6). */
-  wants(channel: Channel): boolean {
-    return this.#room.flows.has(channel);
-  }
-
   /** @internal */
   async closed(): Promise<void> {
     if (this.#rooms !== null) {

@@ -198,11 +198,6 @@ export class UasCore implements TransactionUser, DialogUser {
     for (const plugin of this.#plugins) plugin.lost?.(channel);
   }
 
-  /** Whether a plugin counts on a connection. */
-  isWanted(channel: Channel): boolean {
-    return this.#plugins.some((plugin) => plugin.wants?.(channel) === true);
-  }
-
   // ---- from the dialogs
 
   acknowledged(dialog: Dialog, ack: Message): void {

@@ -60,10 +60,6 @@ export class Endpoint implements Receiver {
     this.#core.layer.ended(channel, cause);
   }
 
-  isWanted(channel: Channel): boolean {
-    return this.#core.isWanted(channel);
-  }
-
   tick(): number {
     const now = this.#clock.now();
     this.#wheel.advance(now);

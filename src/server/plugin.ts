@@ -53,8 +53,6 @@ export interface Plugin {
   readonly register?: ArrivalHandler;
   /** A connection was closed or lost. */
   lost?(channel: Channel): void;
-  /** Whether a connection is to stay, though nothing was heard on it for long. */
-  wants?(channel: Channel): boolean;
   /** An INVITE outside dialogs, before its handler has it. @returns whether it was answered */
   invite?(call: Call): boolean;
   /** Timers that it may have at one time, where there may be many: room is made for them at the start. */

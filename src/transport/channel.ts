@@ -19,6 +19,8 @@ export interface Channel {
   readonly isOnlyWay: boolean;
   /** The transactions that end when the channel is lost; null when it cannot be lost. */
   readonly dependants: Set<number> | null;
+  /** How many dialogs and flows count on it: while there are any, this end does not close it for its silence. */
+  holders: number;
   /** The host of {@link sentByFor} alone, IPv6 without brackets. */
   hostFor(peer: string): string;
   /** `host:port` for Via, Contact and Record-Route: what this peer can reach this end by. @param peer numeric address */
@@ -45,8 +47,6 @@ export interface Receiver {
   lost(channel: Channel, cause: string | null): void;
   /** The peer of a connection will send no more: nothing that was asked of it will be answered. @param cause in words */
   ended(channel: Channel, cause: string): void;
-  /** Whether somebody counts on a connection though nothing was heard on it for long. Absent: nobody does. */
-  isWanted?(channel: Channel): boolean;
   /** Moves the clock and the timers on. @returns the time, in milliseconds */
   tick(): number;
   /** An exception from the calls above: a fault of ours, not of the sender. */

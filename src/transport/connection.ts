@@ -39,6 +39,7 @@ export abstract class Connection implements Channel {
   hasSpoken = false;
   /** Whether its peer will send no more. */
   isHalfClosed = false;
+  holders = 0;
   /** What it is found by for requests to its peer. */
   readonly keys: string[] = [];
   protected readonly connections: Connections;

@@ -231,10 +231,9 @@ export class Connections {
       connection.close("a message did not come to its end in time");
       return now;
     }
-    const silent = connection.lastActive + idleTimeout;
     // Whoever waits for an answer may wait as long as the transaction lives.
-    const isWanted = now >= silent && (connection.hasDependants || this.receiver.isWanted?.(connection) === true);
-    const idle = isWanted ? now + idleTimeout : silent;
+    const isWanted = connection.hasDependants || connection.holders > 0;
+    const idle = (isWanted ? now : connection.lastActive) + idleTimeout;
     if (now >= idle) {
       this.counters.idleTimeouts++;
       connection.close(null);

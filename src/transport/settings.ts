@@ -6,7 +6,7 @@ export interface StreamSettings {
   connections: number;
   /** Connections at once with one address. Default 4,096. */
   connectionsPerAddress: number;
-  /** A connection that carried no octet for so long is closed. Default 600,000. */
+  /** A connection that carried no octet for so long is closed, unless it has holders (see `Channel`). Default 600,000. */
   idleTimeout: number;
   /** How long an accepted connection may take to its first message, and any message from its first octet to its last. Default 15,000. */
   messageTimeout: number;

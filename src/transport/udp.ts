@@ -66,6 +66,7 @@ export class UdpSocket implements Channel {
   readonly longest = LONGEST_DATAGRAM;
   readonly isOnlyWay = false;
   readonly dependants = null;
+  holders = 0;
   readonly arena = new Arena();
   readonly counters = new UdpCounters();
   /** The address that is bound, numeric. */

@@ -20,6 +20,7 @@ export class RecordingChannel implements Channel {
   readonly isOpen = true;
   readonly isOnlyWay = false;
   readonly dependants: Set<number> | null;
+  holders = 0;
   /** Everything since the start or the last {@link take}, oldest first. */
   readonly sent: SentMessage[] = [];
   readonly #clock: Clock;

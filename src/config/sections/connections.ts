@@ -25,7 +25,7 @@ export const connections = z
       from: 1,
       to: DAY,
       default: DEFAULT_STREAMS.idleTimeout / 1000,
-      about: "How long a connection that no phone is registered by may carry nothing before it is closed",
+      about: "How long a connection that no call and no registration counts on may carry nothing before it is closed",
     }),
     "message-timeout": number({
       ...seconds,
