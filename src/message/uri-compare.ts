@@ -48,7 +48,7 @@ const ESCAPED = 0x100;
 const BETWEEN = "\u0200";
 
 /** RFC 3261 s19.1.4: these may not be in one URI only. */
-const MUST_BE_IN_BOTH = ["user", "ttl", "method", "maddr", "transport"];
+export const MUST_BE_IN_BOTH = ["user", "ttl", "method", "maddr", "transport"];
 /** Header values that are octets and not tokens: RFC 3261 s20.8, s20.21, and the message body of s19.1.1. */
 const CASE_SENSITIVE = new Set(["call-id", "i", "in-reply-to", "body"]);
 
@@ -114,7 +114,7 @@ const groupsA = new Uint16Array(8);
 const groupsB = new Uint16Array(8);
 
 /** Reads an IPv6 address without brackets (RFC 5954 s4.1) into eight groups; `false` when it is not one. */
-function readIPv6(bytes: Uint8Array, start: number, end: number, groups: Uint16Array): boolean {
+export function readIPv6(bytes: Uint8Array, start: number, end: number, groups: Uint16Array): boolean {
   let count = 0;
   let gap = -1;
   let i = start;
@@ -197,7 +197,8 @@ function equalTel(a: Uri, b: Uri): boolean {
   return equalMaps(telParts(a), telParts(b));
 }
 
-function telParts(uri: Uri): Map<string, string> {
+/** The number of a tel URI, under no name, and its parameters: all in canonical form. */
+export function telParts(uri: Uri): Map<string, string> {
   const { bytes, at } = uri;
   const parts = paramsOf(uri, (name, start, end) => {
     const digits = name === "ext" || (name === "phone-context" && bytes[start] === PLUS);
@@ -217,11 +218,13 @@ function phoneDigits(bytes: Uint8Array, start: number, end: number): string {
 
 type ValueReader = (name: string, start: number, end: number) => string;
 
-function paramsOf(uri: Uri, read: ValueReader = (_, start, end) => canonical(uri.bytes, start, end, true)) {
+/** The uri-parameters, names and values in canonical form. */
+export function paramsOf(uri: Uri, read: ValueReader = (_, start, end) => canonical(uri.bytes, start, end, true)) {
   return itemsOf(uri.bytes, uri.at[URI_PARAMS_START]!, uri.at[URI_PARAMS_END]!, SEMI, read);
 }
 
-function headersOf(uri: Uri): Map<string, string> {
+/** The headers, names and values in canonical form. */
+export function headersOf(uri: Uri): Map<string, string> {
   return itemsOf(uri.bytes, uri.at[URI_HEADERS_START]!, uri.at[URI_HEADERS_END]!, AMP, (name, start, end) =>
     canonical(uri.bytes, start, end, !CASE_SENSITIVE.has(name)),
   );
@@ -244,7 +247,7 @@ function itemsOf(bytes: Uint8Array, start: number, end: number, separator: numbe
 }
 
 /** A string that two ranges share just when they are equal but for escapes, and letter case if `fold`. */
-function canonical(bytes: Uint8Array, start: number, end: number, fold: boolean): string {
+export function canonical(bytes: Uint8Array, start: number, end: number, fold: boolean): string {
   let text = "";
   for (let i = start; i < end; i += widthAt(bytes, i, end)) {
     const unit = unitAt(bytes, i, end);

@@ -1,12 +1,12 @@
 /**
  * Which binding a Contact is: that of its instance and reg-id (RFC 5626 s6), or that of its URI (RFC 3261 s10.3 step 7,
- * s19.1.4). URIs are parsed only where no octets are the same, and each once in a request.
+ * s19.1.4). URIs are parsed only where no octets are the same, each once in a request, and none is compared with each.
  */
 import type { Location } from "../location/location.ts";
 import { Section } from "../location/packed.ts";
 import { equalRanges } from "../message/bytes.ts";
 import { Uri } from "../message/uri.ts";
-import { equalUris } from "../message/uri-compare.ts";
+import { UriSet } from "../message/uri-set.ts";
 import { CONTACT_END, CONTACT_START, INSTANCE_END, INSTANCE_START, MATCH, REG_ID, WORDS } from "./contact-fields.ts";
 
 export class ContactMatching {
@@ -15,8 +15,10 @@ export class ContactMatching {
   #bytes: Uint8Array = new Uint8Array(0);
   /** URIs of Contacts by their index, as far as they were parsed. */
   readonly #uris: (Uri | undefined)[] = [];
-  /** The same of bindings by their slot. */
-  readonly #known = new Map<number, Uri | null>();
+  /** The bindings without a reg-id by their slot, once a Contact has asked for them. */
+  #bound: UriSet | null = null;
+  /** Contacts of the request that are new, by their index, as far as they were looked at. */
+  #fresh: UriSet | null = null;
 
   /** @param table of the Contacts, by `contact-fields.ts` */
   constructor(location: Location, table: Int32Array) {
@@ -28,7 +30,8 @@ export class ContactMatching {
   begin(bytes: Uint8Array): void {
     this.#bytes = bytes;
     if (this.#uris.length > 0) this.#uris.length = 0;
-    if (this.#known.size > 0) this.#known.clear();
+    this.#bound = null;
+    this.#fresh = null;
   }
 
   /** The binding of an address-of-record that a Contact is; -1 when it is none that is known. */
@@ -50,18 +53,28 @@ export class ContactMatching {
     return regId > 0 ? -1 : this.#equalUri(aor, index);
   }
 
-  /** Whether a Contact is one that came before it in the request: which of them counts would be a guess. */
+  /**
+   * Whether a Contact is one that came before it in the request: which of them counts would be a guess. They are asked
+   * about one after the other, from the first.
+   */
   isRepeated(index: number): boolean {
     const table = this.#table;
     const at = index * WORDS;
-    for (let i = 0, other = 0; i < index; i++, other += WORDS) {
+    const isByUri = table[at + MATCH]! < 0 && table[at + REG_ID] === 0;
+    if (isByUri) return this.#isSameUri(index);
+    for (let other = 0; other < at; other += WORDS) {
       if (table[at + MATCH] !== table[other + MATCH]) continue;
       if (table[at + MATCH]! >= 0) return true;
-      if (table[at + REG_ID] !== table[other + REG_ID]) continue;
-      if (table[at + REG_ID]! > 0 ? this.#isSameInstance(at, other) : equalUris(this.#uri(index), this.#uri(i))) {
-        return true;
-      }
+      if (table[at + REG_ID] === table[other + REG_ID] && this.#isSameInstance(at, other)) return true;
     }
+    return false;
+  }
+
+  #isSameUri(index: number): boolean {
+    this.#fresh ??= new UriSet();
+    const uri = this.#uri(index);
+    if (this.#fresh.find(uri) >= 0) return true;
+    this.#fresh.add(uri, index);
     return false;
   }
 
@@ -80,13 +93,20 @@ export class ContactMatching {
 
   /** s19.1.4, for URIs whose octets differ. */
   #equalUri(aor: number, index: number): number {
+    this.#bound ??= this.#bindings(aor);
+    return this.#bound.find(this.#uri(index));
+  }
+
+  #bindings(aor: number): UriSet {
     const location = this.#location;
+    const set = new UriSet();
     for (let slot = location.first(aor); slot >= 0; slot = location.next(slot)) {
       if (location.regId(slot) > 0) continue;
-      const known = this.#knownUri(slot);
-      if (known !== null && equalUris(this.#uri(index), known)) return slot;
+      // A store may have held what is none.
+      const uri = Uri.parse(location.text(slot, Section.Uri));
+      if (uri !== null) set.add(uri, slot);
     }
-    return -1;
+    return set;
   }
 
   /** The URI of a Contact, which was found to be one. */
@@ -94,15 +114,5 @@ export class ContactMatching {
     const at = index * WORDS;
     this.#uris[index] ??= Uri.parse(this.#bytes, this.#table[at + CONTACT_START]!, this.#table[at + CONTACT_END]!)!;
     return this.#uris[index];
-  }
-
-  /** The URI of a binding; null where a store held what is none. */
-  #knownUri(slot: number): Uri | null {
-    let uri = this.#known.get(slot);
-    if (uri === undefined) {
-      uri = Uri.parse(this.#location.text(slot, Section.Uri));
-      this.#known.set(slot, uri);
-    }
-    return uri;
   }
 }

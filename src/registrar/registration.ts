@@ -226,7 +226,7 @@ export class Registration {
     for (let i = 0, at = 0; i < count; i++, at += WORDS) {
       const slot = aor < 0 ? -1 : this.#matching.bindingOf(aor, i);
       table[at + MATCH] = slot;
-      if (i > 0 && this.#matching.isRepeated(i)) return TWICE;
+      if (count > 1 && this.#matching.isRepeated(i)) return TWICE;
       if (slot >= 0 && !this.#isInOrder(message, slot)) return OLD_CSEQ;
       if (table[at + EXPIRES]! > 0) {
         // What was bound by its URI was looked at when it was new.

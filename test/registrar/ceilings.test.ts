@@ -34,6 +34,21 @@ describe("contacts of one address-of-record", () => {
     expect([more.status, more.reason]).toEqual([403, "Too Many Contacts"]);
   });
 
+  test("of one request are told apart when their URIs are long and differ in one parameter", async () => {
+    using on = await Registering.open({ maxContacts: 64 });
+    const { bob } = on;
+    const long = (scheme: string, n: number) => `<${scheme}:bob@192.0.2.1;note=${"x".repeat(700)};n=${n}>`;
+    const uris = Array.from({ length: 64 }, (_, n) => long("sip", n));
+    // What a datagram does not hold comes by and by.
+    for (let n = 0; n < 64; n += 32) await bob.register({ contacts: uris.slice(n, n + 32), expires: 60 });
+    expect(on.phones.stats).toMatchObject({ bindings: 64, registered: 64, refused: 0 });
+    const twice = await bob.register({ contacts: [...uris.slice(0, 40), long("SIP", 39)] });
+    expect([twice.status, twice.reason]).toEqual([400, "Same Contact Twice"]);
+    const gone = Array.from({ length: 64 }, (_, n) => long("SIP", n));
+    expect((await bob.register({ contacts: gone, expires: 0 })).status).toBe(200);
+    expect(on.phones.stats).toMatchObject({ bindings: 0, unregistered: 64 });
+  });
+
   test("are not looked at where more come than could go and come: 403", async () => {
     using on = await Registering.open({ maxContacts: 2 });
     const gone = Array.from({ length: 5 }, (_, n) => `${contact(n)};expires=0`);
