@@ -17,10 +17,9 @@ import type { ChallengeScope } from "../outgoing/challenge-scope.ts";
 import type { IncomingResponse } from "../outgoing/incoming-response.ts";
 import type { Flow, OutgoingRequest } from "../outgoing/outgoing-request.ts";
 import type { RequestContext } from "../outgoing/request-context.ts";
-import type { NextHop } from "../resolve/target.ts";
-import type { Channel } from "../transport/channel.ts";
 import type { Dialogs } from "./dialogs.ts";
 import { descriptionOf, Session } from "./offer-answer.ts";
+import { type DialogPeer, PeerPlace } from "./peer-place.ts";
 import type { ReferOptions, Referred } from "./refer.ts";
 import type { AwaitsPrack } from "./reliable.ts";
 import type { InDialogOptions } from "./send.ts";
@@ -47,15 +46,7 @@ export type DialogEnd =
 
 const address = new Int32Array(ADDR_SIZE);
 
-/** Where a dialog's messages come from and go to. */
-export interface DialogPeer {
-  channel: Channel;
-  /** Numeric. */
-  address: string;
-  port: number;
-}
-
-export class Dialog implements RequestContext {
+export class Dialog extends PeerPlace implements RequestContext {
   /** Its number in the dialog table. */
   readonly slot: number;
   readonly localTag: Uint8Array;
@@ -92,31 +83,16 @@ export class Dialog implements RequestContext {
   describedAs: string | null = null;
   describedBlock = 0;
   describedLength = 0;
-  /** Where the peer's last message came from: a request, or the answer to one of ours. See `way.ts` for what it is used for. */
-  channel: Channel;
-  address: string;
-  port: number;
-  /** Whether it is the peer itself that stands there, as far as can be told, and no proxy. */
-  isDirect: boolean;
-  /** By which Contact the callee was called, where that went over the flow that it was registered by; else null. */
-  boundTo: NextHop | null = null;
   /** The last message whose Contact set the remote target. */
   #target: Message;
   readonly #dialogs: Dialogs;
-  #holdsChannel = false;
   #session: Session | null = null;
   #end: DialogEnd | null = null;
   #ended: PromiseWithResolvers<DialogEnd> | null = null;
 
   /** @param origin kept; a request for the one who was asked, a response for the one who asked */
-  constructor(
-    dialogs: Dialogs,
-    slot: number,
-    origin: Message,
-    localTag: Uint8Array,
-    cseq: number,
-    { channel, address: peer, port }: DialogPeer,
-  ) {
+  constructor(dialogs: Dialogs, slot: number, origin: Message, localTag: Uint8Array, cseq: number, peer: DialogPeer) {
+    super(peer, origin.isRequest && cameDirectly(origin));
     this.#dialogs = dialogs;
     this.slot = slot;
     this.origin = origin;
@@ -124,10 +100,6 @@ export class Dialog implements RequestContext {
     this.localTag = localTag;
     this.localCSeq = this.isCaller ? cseq : 0;
     this.remoteCSeq = this.isCaller ? -1 : cseq;
-    this.channel = channel;
-    this.address = peer;
-    this.port = port;
-    this.isDirect = origin.isRequest && cameDirectly(origin);
     this.#target = origin;
   }
 
@@ -175,37 +147,9 @@ export class Dialog implements RequestContext {
     return this;
   }
 
-  /** @internal it begins or ends: while it stands, it counts on the channel that its peer was heard on */
-  holdChannel(isStanding: boolean): void {
-    if (this.#holdsChannel === isStanding) return;
-    this.#holdsChannel = isStanding;
-    this.channel.holders += isStanding ? 1 : -1;
-  }
-
   /** @internal which of the peer's Contacts are not believed */
   get natContacts(): NatContacts {
     return this.#dialogs.natContacts;
-  }
-
-  /** @internal a message of the peer's has come from there. @param isDirect whether it stands there itself */
-  heardFrom(channel: Channel, address: string, port: number, isDirect: boolean): void {
-    if (this.#holdsChannel && channel !== this.channel) {
-      this.channel.holders--;
-      channel.holders++;
-    }
-    this.channel = channel;
-    this.address = address;
-    this.port = port;
-    this.isDirect = isDirect;
-  }
-
-  /**
-   * @internal a response has set the target. Who answers from where it was asked can be asked there again; where else an
-   * answer claims to come from proves nothing, and is left aside.
-   * @param isDirect false where the request was sent to a proxy
-   */
-  answeredBy({ way, isAnsweredThere }: Pick<OutgoingRequest, "way" | "isAnsweredThere">, isDirect = true): void {
-    if (way !== null && isAnsweredThere) this.heardFrom(way.channel, way.address, way.port, isDirect);
   }
 
   /** @internal the CSeq number of our next request */
