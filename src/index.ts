@@ -8,6 +8,7 @@ export type { Role } from "./auth/challenge.ts";
 export type { Credentials, CredentialsFor, CredentialsOption } from "./auth/client-credentials.ts";
 export { type Digest, digest } from "./auth/digest.ts";
 export type { Allowed, Denied, DigestCounters, DigestOptions } from "./auth/digest-options.ts";
+export { CheckFailed } from "./auth/failed-checks.ts";
 export { type FileUsersOptions, fileUsers } from "./auth/file-users.ts";
 export { hashPassword, htdigestLines } from "./auth/hash-password.ts";
 export type { LockoutSettings } from "./auth/lockout.ts";

@@ -17,6 +17,7 @@ import { Credentials, Found, Param } from "./credentials.ts";
 import { hexNumber } from "./digest-input.ts";
 import type { Allowed, Denied, DigestCounters, DigestOptions, Verdict } from "./digest-options.ts";
 import { namesRequestUri } from "./digest-uri.ts";
+import { FailedChecks } from "./failed-checks.ts";
 import { writeInfo } from "./info.ts";
 import { LATE, LateUsers, type Waiting } from "./late-users.ts";
 import { DEFAULT_LOCKOUT, Lockout } from "./lockout.ts";
@@ -52,6 +53,7 @@ export class Digest {
   readonly #realmOctets: Uint8Array;
   readonly #users: UserSource;
   readonly #late: LateUsers;
+  readonly #failed: FailedChecks;
   readonly #offer: Offer;
   readonly #lockout: Lockout | null;
   readonly #nonces: Nonces;
@@ -97,6 +99,7 @@ export class Digest {
     this.#offer = new Offer(options, this.#users);
     this.#now = options.now ?? steadyTime();
     this.#late = new LateUsers(realm, options.lookupTimeout ?? DEFAULT_LOOKUP_TIMEOUT, this.#now);
+    this.#failed = new FailedChecks(realm, this.#now);
     const [lifetime, start] = [nonceLifetime * 1000, this.#now()];
     this.#nonces = new Nonces({ realm, secret, max: maxNonces, lifetime, start, random });
     this.#verdicts = new Verdicts(this.#offer, this.#nonces.maker);
@@ -117,10 +120,26 @@ export class Digest {
    * ACK and CANCEL cannot be sent again with credentials and must not be challenged (RFC 3261 s22.1): not to be asked
    * about; they get 403 here.
    * @param address the numeric address that the request came from
-   * @param waiting what `lookupTimeout` is measured by; left out, a look-up takes as long as it takes
-   * @returns a promise that is rejected with what the users' source threw or rejected with
+   * @param waiting what `lookupTimeout` is measured by, and is told when users cannot be looked up; left out, a look-up
+   *   takes as long as it takes
+   * @throws CheckFailed when the users' source threw, or a promise of it was rejected: the log was told. Without `waiting`,
+   *   what the source threw
    */
   check(message: Message, address: string, role: Role, waiting?: Waiting): Verdict | Promise<Verdict> {
+    if (waiting === undefined) return this.#check(message, address, role, waiting);
+    try {
+      const verdict = this.#check(message, address, role, waiting);
+      return isPromise(verdict) ? verdict.catch((error) => this.#fault(error, waiting)) : verdict;
+    } catch (error) {
+      return this.#fault(error, waiting);
+    }
+  }
+
+  #fault(error: unknown, { log }: Waiting): never {
+    throw this.#failed.tell(error, log);
+  }
+
+  #check(message: Message, address: string, role: Role, waiting?: Waiting): Verdict | Promise<Verdict> {
     const now = this.#now();
     const denied = this.#read(message, address, role, now);
     if (denied !== null) return denied;

@@ -3,28 +3,24 @@
  * a user. What comes after the time is up is dropped.
  */
 import type { Alarms } from "../time/alarms.ts";
+import type { ErrorLog } from "./failed-checks.ts";
 import type { AuthLog } from "./lockout.ts";
+import { QuietLine } from "./quiet-line.ts";
 
 /** What a check that has to wait is timed by, and tells of it. A plugin's host is one. */
 export interface Waiting {
   readonly alarms: Alarms;
-  readonly log: AuthLog;
+  readonly log: AuthLog & ErrorLog;
 }
 
 /** In the place of what did not come in time. */
 export const LATE = Symbol("late");
 
-/** Milliseconds between two log lines. */
-const QUIET = 60_000;
-
 /** How long users are waited for, and who is told when they do not come. */
 export class LateUsers {
   readonly #realm: string;
   readonly #patience: number;
-  readonly #now: () => number;
-  #quietUntil = Number.NEGATIVE_INFINITY;
-  /** Look-ups since the last log line that took too long. */
-  #untold = 0;
+  readonly #line: QuietLine;
 
   /**
    * @param patience milliseconds that a look-up may take
@@ -35,7 +31,7 @@ export class LateUsers {
     if (!(Number.isFinite(patience) && patience > 0)) throw new TypeError("lookupTimeout must be more than 0");
     this.#realm = realm;
     this.#patience = patience;
-    this.#now = now;
+    this.#line = new QuietLine(now);
   }
 
   /**
@@ -63,12 +59,9 @@ export class LateUsers {
   }
 
   #tell(log: AuthLog): void {
-    this.#untold++;
-    const now = this.#now();
-    if (now < this.#quietUntil) return;
-    this.#quietUntil = now + QUIET;
-    const fields = { realm: this.#realm, milliseconds: this.#patience, requests: this.#untold };
+    const requests = this.#line.happened();
+    if (requests === 0) return;
+    const fields = { realm: this.#realm, milliseconds: this.#patience, requests };
     log.warn(fields, "users are not looked up in time: who asks gets 503");
-    this.#untold = 0;
   }
 }

@@ -102,7 +102,8 @@ export function isHa1(algorithm: Algorithm, text: unknown): boolean {
 /**
  * Where users come from. One that is asked often should keep the {@link FoundUser}s it gives.
  *
- * What is thrown, or a promise that is rejected, comes out of the check: the request is answered 500.
+ * What is thrown, or a promise that is rejected, comes out of the check: the request is answered 500, and the log says so once
+ * a minute at most.
  */
 export interface UserSource {
   /** At once, which is the quick way, or by a promise, which is waited for as long as `lookupTimeout` says. */

@@ -308,8 +308,7 @@ export class Registrar implements Plugin, LocationWatcher {
     if (isPromise(verdict)) {
       return verdict.then(
         (found) => this.#judged(request, found),
-        (err) => {
-          this.#room.host.log.error({ callId: request.callId, err }, "a user could not be looked up");
+        () => {
           request.reply(500, { reason: "User Cannot Be Looked Up" });
         },
       );

@@ -2,6 +2,7 @@
  * Where requests go (RFC 3261 s8.2, s9.2, s12.2.2, s14.2): refuses what may not pass, finds the dialog a request stands in,
  * and hands it to its handler, or to the part of the server whose it is.
  */
+import { CheckFailed } from "../auth/failed-checks.ts";
 import type { Dialog } from "../dialog/dialog.ts";
 import { descriptionOf } from "../dialog/offer-answer.ts";
 import { isUnchanged } from "../dialog/session-timer.ts";
@@ -261,7 +262,8 @@ export class Dispatcher {
 
   #failed(request: IncomingRequest, error: unknown): void {
     this.#core.counters.handlerErrors++;
-    this.#log.error({ ...where(request), err: error }, "a handler failed");
+    // Users that cannot be looked up were told of, once for many requests.
+    if (!(error instanceof CheckFailed)) this.#log.error({ ...where(request), err: error }, "a handler failed");
     if (request instanceof Call) this.#core.calls.reject(request, 500, {});
     else request.reply(500);
   }

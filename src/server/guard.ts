@@ -86,6 +86,7 @@ export function guard(auth: Digest, { role = "uas", open = ["OPTIONS", "REGISTER
  *
  * @returns who it is; null: the request is no more the caller's affair, or was cancelled meanwhile. At once where users are
  *   found at once, else a promise, which is rejected as the source of the users fails
+ * @throws CheckFailed when that source fails
  */
 export function authenticate(
   request: IncomingRequest,

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { Role } from "../../src/auth/challenge.ts";
 import { type Digest, digest } from "../../src/auth/digest.ts";
 import type { DigestOptions, Verdict } from "../../src/auth/digest-options.ts";
+import { CheckFailed } from "../../src/auth/failed-checks.ts";
 import { type UserSecrets, type UserSource, usersOf } from "../../src/auth/users.ts";
 import type { ServeOptions } from "../../src/index.ts";
 import { authenticate, guard } from "../../src/server/guard.ts";
@@ -166,7 +167,7 @@ describe("a user who comes in time", () => {
     const verdict = Promise.resolve(on.check());
     const fault = new Error("the database is gone");
     asked[0]!.reject(fault);
-    expect(await verdict.catch((error) => error)).toBe(fault);
+    expect(await verdict.catch((error) => error.cause)).toBe(fault);
     expect(on.wheel.size).toBe(0);
   });
 
@@ -176,6 +177,58 @@ describe("a user who comes in time", () => {
     expect(on.wheel.size).toBe(0);
   });
 });
+
+describe("a source that fails", () => {
+  const fault = new Error("the database is gone");
+  const fails: [string, DigestOptions["users"]][] = [
+    ["that throws", () => raise(fault)],
+    ["that rejects", () => Promise.reject(fault)],
+    [
+      "that throws before it is asked for anybody",
+      {
+        find: () => null,
+        get generation() {
+          return raise(fault);
+        },
+      },
+    ],
+    ["of which a row is no user's", () => ({}) as UserSecrets],
+  ];
+
+  test.each(fails)("%s is logged once a minute, with how many there were", async (_, users) => {
+    const on = timed({ users });
+    const wave = async (count: number) => {
+      for (let i = 0; i < count; i++) {
+        const failed = await attempt(() => on.check());
+        expect(failed).toBeInstanceOf(CheckFailed);
+        expect((failed as CheckFailed).cause).toBeInstanceOf(Error);
+      }
+    };
+    const told = () => on.log.lines.splice(0).map(({ level, fields }) => [level, fields.realm, fields.requests]);
+    await wave(3);
+    expect(on.log.lines[0]!.fields.err).toBeInstanceOf(Error);
+    expect(told()).toEqual([["error", "example.com", 1]]);
+    on.pass(59_980);
+    await wave(5);
+    expect(told()).toEqual([]);
+    on.pass(20);
+    await wave(2);
+    expect(told()).toEqual([["error", "example.com", 8]]);
+  });
+});
+
+/** What is thrown or rejected with, if anything is. */
+async function attempt(work: () => unknown): Promise<unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    return error;
+  }
+}
+
+function raise(error: Error): never {
+  throw error;
+}
 
 test("of many look-ups at once those and only those are late that take longer than the time there is", async () => {
   // Beside the moment itself: the wheel turns in ticks of 10 ms.

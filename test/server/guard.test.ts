@@ -215,7 +215,8 @@ describe("users that are found later", () => {
     const refused = await all.client.ask("MESSAGE");
     const line = answerTo(challengeIn(refused), "MESSAGE");
     expect((await all.client.ask("MESSAGE", { headers: [line] })).status).toBe(500);
-    expect(all.log.lines.map(({ message }) => message)).toEqual(["a handler failed"]);
+    expect(all.log.lines.map(({ message }) => message)).toEqual(["users cannot be looked up: who asks gets 500"]);
+    expect(all.server.stats().handlerErrors).toBe(1);
   });
 });
 
