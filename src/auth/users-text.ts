@@ -13,7 +13,8 @@ export type UserEntry = readonly [name: string, secrets: UserSecrets];
 export function readJsonUsers(text: string): UserEntry[] {
   let users: unknown;
   try {
-    users = JSON.parse(text);
+    // Editors on Windows begin a file with a byte order mark, which RFC 8259 s8.1 lets readers ignore.
+    users = JSON.parse(text.startsWith("\ufeff") ? text.slice(1) : text);
   } catch {
     throw new Error("not JSON");
   }

@@ -54,6 +54,12 @@ describe("users of a file", () => {
     }
   });
 
+  test("of JSON are, also behind a byte order mark", () => {
+    const path = newPath(".json");
+    writeFileSync(path, Uint8Array.of(0xef, 0xbb, 0xbf, ...new TextEncoder().encode('{"alice": "secret"}')));
+    expect(fileUsers({ path }).find("alice", REALM)?.name).toBe("alice");
+  });
+
   test("of JSON are, and found by their hashes", () => {
     const path = newPath(".json");
     writeFileSync(path, JSON.stringify({ alice: { ha1: hashPassword("alice", REALM, "secret") } }));

@@ -274,6 +274,12 @@ describe("the text of a file of users", () => {
     }
   });
 
+  test("may begin with a byte order mark", () => {
+    expect(readJsonUsers('\ufeff{"alice": "secret"}')).toEqual([["alice", { password: "secret" }]]);
+    expect(() => readJsonUsers('\ufeff\ufeff{"alice": "secret"}')).toThrow("not JSON");
+    expect(readHtdigest(`\ufeffalice:one:${md5}`)).toEqual([["alice", { realm: "one", ha1: { MD5: md5 } }]]);
+  });
+
   test("of JSON is an object of passwords and secrets", () => {
     expect(readJsonUsers(`{"alice": "secret", "bob": {"ha1": {"MD5": "${md5}"}, "aors": ["sip:b@x"]}}`)).toEqual([
       ["alice", { password: "secret" }],
