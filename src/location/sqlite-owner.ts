@@ -5,12 +5,16 @@
  * process, however that ends, and a process number that comes up twice misleads nobody.
  */
 import { Database } from "bun:sqlite";
-import { realpathSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { reasonOf } from "./sqlite-schema.ts";
 import { StoreError } from "./store.ts";
 
 export class SqliteOwner {
-  readonly #db: Database;
+  readonly #file: string;
+  /** Of the small file, and which one it is. */
+  readonly #name: string;
+  #inode: number;
+  #db: Database;
 
   /**
    * Takes the file.
@@ -18,21 +22,23 @@ export class SqliteOwner {
    * @throws StoreError when another server has it: names its process
    */
   constructor(file: string) {
+    this.#file = file;
     // However many links lead to it, it is one file.
-    const name = `${realpathSync(file)}-owner`;
-    try {
-      this.#db = new Database(name, { create: true });
-    } catch (error) {
-      throw new StoreError(`${name}: ${reasonOf(error)}`, { cause: error });
-    }
-    try {
-      this.#take();
-    } catch (error) {
-      const isTaken = (error as { code?: string }).code === "SQLITE_BUSY";
-      const reason = isTaken ? `is in use by another server${this.#whose()}` : `${reasonOf(error)} (${name})`;
-      this.#db.close();
-      throw new StoreError(`${file}: ${reason}`, { cause: error });
-    }
+    this.#name = `${realpathSync(file)}-owner`;
+    this.#db = this.#take();
+    this.#inode = inodeOf(this.#name);
+  }
+
+  /**
+   * Takes the file again where the small one has been deleted: that lock would keep nobody away.
+   * @throws StoreError when another server has it by now
+   */
+  renew(): void {
+    if (inodeOf(this.#name) === this.#inode) return;
+    const db = this.#take();
+    this.release();
+    this.#db = db;
+    this.#inode = inodeOf(this.#name);
   }
 
   release(): void {
@@ -40,22 +46,45 @@ export class SqliteOwner {
     this.#db.close();
   }
 
-  #take(): void {
-    this.#db.run("BEGIN IMMEDIATE");
-    this.#db.run("CREATE TABLE IF NOT EXISTS owner (pid INTEGER NOT NULL, since TEXT NOT NULL) STRICT");
-    this.#db.run("DELETE FROM owner");
-    this.#db.run("INSERT INTO owner VALUES (?, ?)", [process.pid, new Date().toISOString()]);
-    this.#db.run("COMMIT");
-    // Held from here; whoever came in between has it.
-    this.#db.run("BEGIN IMMEDIATE");
+  #take(): Database {
+    let db: Database;
+    try {
+      db = new Database(this.#name, { create: true });
+    } catch (error) {
+      throw new StoreError(`${this.#name}: ${reasonOf(error)}`, { cause: error });
+    }
+    try {
+      this.#hold(db);
+      return db;
+    } catch (error) {
+      const isTaken = (error as { code?: string }).code === "SQLITE_BUSY";
+      const reason = isTaken ? `is in use by another server${this.#whose(db)}` : `${reasonOf(error)} (${this.#name})`;
+      db.close();
+      throw new StoreError(`${this.#file}: ${reason}`, { cause: error });
+    }
   }
 
-  #whose(): string {
+  #hold(db: Database): void {
+    db.run("BEGIN IMMEDIATE");
+    db.run("CREATE TABLE IF NOT EXISTS owner (pid INTEGER NOT NULL, since TEXT NOT NULL) STRICT");
+    db.run("DELETE FROM owner");
+    db.run("INSERT INTO owner VALUES (?, ?)", [process.pid, new Date().toISOString()]);
+    db.run("COMMIT");
+    // Held from here; whoever came in between has it.
+    db.run("BEGIN IMMEDIATE");
+  }
+
+  #whose(db: Database): string {
     try {
-      const owner = this.#db.query<{ pid: number; since: string }, []>("SELECT pid, since FROM owner").get();
+      const owner = db.query<{ pid: number; since: string }, []>("SELECT pid, since FROM owner").get();
       return owner === null ? "" : `, process ${owner.pid} since ${owner.since}`;
     } catch {
       return "";
     }
   }
+}
+
+/** 0 when there is no such file. */
+function inodeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }

@@ -246,6 +246,12 @@ export class SqliteStore implements BindingStore {
           for (const removal of message.removals) this.#removedElsewhere(removal);
         });
         break;
+      case "gone":
+        this.#fail(message.reason);
+        break;
+      case "anew":
+        this.#anew();
+        break;
       case "upkeep":
         this.#upkeep(message.reason);
         break;
@@ -285,6 +291,19 @@ export class SqliteStore implements BindingStore {
     const seconds = Math.round((now - this.#troubled) / 1000);
     this.#trouble = null;
     this.#room.log.info({ store: this.name, file: this.file, seconds }, "bindings are stored again");
+  }
+
+  /** The file is a new one: all there is goes into it. */
+  #anew(): void {
+    const { location, log, owner } = this.#room;
+    try {
+      owner.renew();
+    } catch (error) {
+      log.warn({ store: this.name, file: this.file, reason: reasonOf(error) }, "the store's file is not ours alone");
+    }
+    for (let slot = 0; slot < location.used; slot++) if (location.expires(slot) > 0) this.put(slot);
+    if (this.#isPending) this.#flush();
+    else if (this.#flight === null) this.#recover(performance.now());
   }
 
   /** The writer has ended, which it never should. */

@@ -2,9 +2,12 @@
  * The thread that writes the file of the SQLite store, so that neither a commit nor the disk ever holds the server's.
  * `sqlite-store.ts` starts it and talks to it by the messages below.
  */
+
+import { statSync } from "node:fs";
 import { type Batch, memoryOf } from "./sqlite-batch.ts";
 import { type Removal, SqliteFile } from "./sqlite-file.ts";
 import { openFile, reasonOf } from "./sqlite-schema.ts";
+import { StoreError } from "./store.ts";
 
 /** How a commit reaches the disk: `full` waits for it, `normal` leaves it to the system and to the next {@link SYNC_MS}. */
 export type SyncMode = "normal" | "full";
@@ -29,6 +32,10 @@ export type FromWriter =
   | { readonly kind: "failed"; readonly reason: string }
   /** What is done beside batches does not work, or does again. */
   | { readonly kind: "upkeep"; readonly reason: string | null }
+  /** The file has gone from its path: what was written is lost with it. */
+  | { readonly kind: "gone"; readonly reason: string }
+  /** There is a new one at the path, with the secrets in it and nothing else. */
+  | { readonly kind: "anew" }
   | { readonly kind: "removed"; readonly removals: readonly Removal[] }
   | { readonly kind: "secret"; readonly name: string; readonly reason: string | null }
   /** @property isWritten whether no batch was left over */
@@ -55,8 +62,19 @@ const CACHE_KIB = 32 * 1024;
 
 declare const self: Worker;
 
+const DELETED = "the file was deleted";
+const REPLACED = "another file is in the place of the store's";
+
 class Writer {
-  readonly #file: SqliteFile;
+  readonly #path: string;
+  readonly #sync: SyncMode;
+  /** Null while it has gone from its path. */
+  #opened: SqliteFile | null;
+  /** Which file it is, wherever it may be moved to. */
+  #identity: string;
+  #reason = "";
+  /** For a new file. */
+  readonly #secrets: Map<string, Uint8Array>;
   /** Milliseconds from `performance.now()` to the server's time. */
   #epoch: number;
   readonly #timer: Timer;
@@ -73,14 +91,28 @@ class Writer {
 
   /** @throws StoreError or what SQLite throws */
   constructor({ file, sync, now }: Extract<ToWriter, { kind: "open" }>) {
-    const db = openFile(file, false);
-    db.run(`PRAGMA synchronous = ${sync}`);
+    this.#path = file;
+    this.#sync = sync;
+    this.#opened = this.#open(false);
+    this.#identity = identityOf(file);
+    this.#secrets = this.#opened.secrets();
+    this.#epoch = now - performance.now();
+    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+  }
+
+  #open(create: boolean): SqliteFile {
+    const db = openFile(this.#path, create);
+    db.run(`PRAGMA synchronous = ${this.#sync}`);
     db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
     db.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     db.run(`PRAGMA journal_size_limit = ${LOG_LIMIT}`);
-    this.#file = new SqliteFile(db);
-    this.#epoch = now - performance.now();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    return new SqliteFile(db);
+  }
+
+  /** @throws StoreError while there is none */
+  get #file(): SqliteFile {
+    if (this.#opened === null) throw new StoreError(this.#reason);
+    return this.#opened;
   }
 
   /** The rows have the times of before until the journal is folded again. */
@@ -116,6 +148,7 @@ class Writer {
   secret(name: string, octets: Uint8Array): void {
     try {
       this.#file.putSecret(name, octets);
+      this.#secrets.set(name, octets);
       post({ kind: "secret", name, reason: null });
     } catch (error) {
       post({ kind: "secret", name, reason: reasonOf(error) });
@@ -130,11 +163,12 @@ class Writer {
       if (isWritten) this.#file.fold();
       this.#file.checkpoint(true);
     });
-    this.#file.close();
+    this.#opened?.close();
     post({ kind: "closed", isWritten });
   }
 
   #tick(): void {
+    if (!this.#isThere()) return;
     if (this.#held !== null) {
       this.write(this.#held);
       return;
@@ -153,6 +187,59 @@ class Writer {
         this.#synced = now;
       }
     });
+  }
+
+  /**
+   * Whether the file is still at its path. SQLite would go on with one that was deleted, which nobody finds again. Where the
+   * path is free a new one is made; what others have put there is theirs.
+   */
+  #isThere(): boolean {
+    let found: string;
+    try {
+      found = identityOf(this.#path);
+    } catch {
+      // Whoever may not look says nothing of the file.
+      return this.#opened !== null;
+    }
+    if (this.#opened !== null && found === this.#identity) return true;
+    if (found !== "" && found !== this.#identity) this.#lose(REPLACED);
+    else {
+      if (this.#opened !== null) this.#lose(DELETED);
+      this.#begin();
+    }
+    return this.#opened !== null;
+  }
+
+  #lose(reason: string): void {
+    // It closes first: the files beside it have the names of those that are to come.
+    this.#opened?.close();
+    this.#opened = null;
+    this.#say(reason);
+  }
+
+  #say(reason: string): void {
+    if (reason !== this.#reason) post({ kind: "gone", reason });
+    this.#reason = reason;
+  }
+
+  #begin(): void {
+    let file: SqliteFile | null = null;
+    try {
+      file = this.#open(true);
+      const known = file.secrets();
+      for (const [name, octets] of this.#secrets) if (!known.has(name)) file.putSecret(name, octets);
+      this.#identity = identityOf(this.#path);
+    } catch (error) {
+      file?.close();
+      // Whoever registers is told it too, and need not know the path.
+      this.#say(reasonOf(error).replace(`${this.#path}: `, ""));
+      return;
+    }
+    this.#opened = file;
+    this.#reason = "";
+    this.#version = -1;
+    this.#journalSince = 0;
+    post({ kind: "anew" });
   }
 
   #fold(): void {
@@ -179,6 +266,12 @@ class Writer {
       this.#hasTrouble = true;
     }
   }
+}
+
+/** What tells a file from others at its path; empty when there is none. @throws the system's error */
+function identityOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.dev} ${found.ino}`;
 }
 
 function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
