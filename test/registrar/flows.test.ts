@@ -204,7 +204,10 @@ describe("a user who is found later", () => {
     await until("the question", () => found.length === 1);
     found[0]!.reject(new Error("the database is away"));
     expect([(await answer).status, (await answer).reason]).toEqual([500, "User Cannot Be Looked Up"]);
-    expect(on.running.log.lines.at(-1)).toMatchObject({ level: "error", message: "users cannot be looked up: who asks gets 500" });
+    expect(on.running.log.lines.at(-1)).toMatchObject({
+      level: "error",
+      message: "users cannot be looked up: who asks gets 500",
+    });
   });
 });
 
