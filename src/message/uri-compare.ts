@@ -15,6 +15,7 @@ import {
   LBRACKET,
   LOWER,
   LPAREN,
+  latin1,
   PERCENT,
   PLUS,
   RPAREN,
@@ -248,12 +249,21 @@ function itemsOf(bytes: Uint8Array, start: number, end: number, separator: numbe
 
 /** A string that two ranges share just when they are equal but for escapes, and letter case if `fold`. */
 export function canonical(bytes: Uint8Array, start: number, end: number, fold: boolean): string {
+  if (!hasEscape(bytes, start, end)) {
+    const text = latin1(bytes, start, end);
+    return fold ? text.toLowerCase() : text;
+  }
   let text = "";
   for (let i = start; i < end; i += widthAt(bytes, i, end)) {
     const unit = unitAt(bytes, i, end);
     text += String.fromCharCode(fold && unit < ESCAPED ? LOWER[unit]! : unit);
   }
   return text;
+}
+
+function hasEscape(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (bytes[i] === PERCENT) return true;
+  return false;
 }
 
 function unitAt(bytes: Uint8Array, i: number, end: number): number {

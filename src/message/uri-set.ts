@@ -64,14 +64,25 @@ class Block {
   }
 }
 
+/** A URI as it is compared with many: read once, however often it is. */
+export class ComparedUri {
+  /** What it has alike with all that equal it. */
+  readonly key: string;
+  /** Parameters of which one URI may have what another lacks. */
+  readonly params: ReadonlyMap<string, string>;
+
+  constructor(uri: Uri) {
+    this.params = freeParams(uri);
+    this.key = keyOf(uri, this.params);
+  }
+}
+
 /** URIs by a number that whoever adds them gives them. */
 export class UriSet {
   readonly #groups = new Map<string, Block[]>();
 
   /** @param member what {@link find} returns for it, 0 or more */
-  add(uri: Uri, member: number): void {
-    const params = freeParams(uri);
-    const key = keyOf(uri, params);
+  add({ key, params }: ComparedUri, member: number): void {
     const blocks = this.#groups.get(key);
     let block = blocks?.at(-1);
     if (block === undefined || block.members.length === 32) {
@@ -83,10 +94,8 @@ export class UriSet {
   }
 
   /** The first that was added of those that equal a URI, as `equalUris` says; -1 when none does. */
-  find(uri: Uri): number {
-    if (this.#groups.size === 0) return -1;
-    const params = freeParams(uri);
-    for (const block of this.#groups.get(keyOf(uri, params)) ?? []) {
+  find({ key, params }: ComparedUri): number {
+    for (const block of this.#groups.get(key) ?? []) {
       const member = block.find(params);
       if (member >= 0) return member;
     }

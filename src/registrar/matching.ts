@@ -6,15 +6,15 @@ import type { Location } from "../location/location.ts";
 import { Section } from "../location/packed.ts";
 import { equalRanges } from "../message/bytes.ts";
 import { Uri } from "../message/uri.ts";
-import { UriSet } from "../message/uri-set.ts";
+import { ComparedUri, UriSet } from "../message/uri-set.ts";
 import { CONTACT_END, CONTACT_START, INSTANCE_END, INSTANCE_START, MATCH, REG_ID, WORDS } from "./contact-fields.ts";
 
 export class ContactMatching {
   readonly #location: Location;
   readonly #table: Int32Array;
   #bytes: Uint8Array = new Uint8Array(0);
-  /** URIs of Contacts by their index, as far as they were parsed. */
-  readonly #uris: (Uri | undefined)[] = [];
+  /** URIs of Contacts by their index, as far as they were read. */
+  readonly #uris: (ComparedUri | undefined)[] = [];
   /** The bindings without a reg-id by their slot, once a Contact has asked for them. */
   #bound: UriSet | null = null;
   /** Contacts of the request that are new, by their index, as far as they were looked at. */
@@ -104,15 +104,17 @@ export class ContactMatching {
       if (location.regId(slot) > 0) continue;
       // A store may have held what is none.
       const uri = Uri.parse(location.text(slot, Section.Uri));
-      if (uri !== null) set.add(uri, slot);
+      if (uri !== null) set.add(new ComparedUri(uri), slot);
     }
     return set;
   }
 
   /** The URI of a Contact, which was found to be one. */
-  #uri(index: number): Uri {
+  #uri(index: number): ComparedUri {
     const at = index * WORDS;
-    this.#uris[index] ??= Uri.parse(this.#bytes, this.#table[at + CONTACT_START]!, this.#table[at + CONTACT_END]!)!;
+    this.#uris[index] ??= new ComparedUri(
+      Uri.parse(this.#bytes, this.#table[at + CONTACT_START]!, this.#table[at + CONTACT_END]!)!,
+    );
     return this.#uris[index];
   }
 }

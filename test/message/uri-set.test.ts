@@ -3,15 +3,17 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Uri } from "../../src/message/uri.ts";
 import { equalUris } from "../../src/message/uri-compare.ts";
-import { UriSet } from "../../src/message/uri-set.ts";
+import { ComparedUri, UriSet } from "../../src/message/uri-set.ts";
+
+const read = (uri: string) => new ComparedUri(Uri.parse(uri)!);
 
 function setOf(uris: readonly string[]): UriSet {
   const set = new UriSet();
-  for (const [i, uri] of uris.entries()) set.add(Uri.parse(uri)!, i);
+  for (const [i, uri] of uris.entries()) set.add(read(uri), i);
   return set;
 }
 
-const find = (uris: readonly string[], uri: string): number => setOf(uris).find(Uri.parse(uri)!);
+const find = (uris: readonly string[], uri: string): number => setOf(uris).find(read(uri));
 
 describe("a URI is found among others (RFC 3261 s19.1.4)", () => {
   test("where what one of them lacks does not matter: the first that was added", () => {
@@ -69,7 +71,7 @@ describe("a URI is found among others (RFC 3261 s19.1.4)", () => {
         for (const text of asked) {
           const uri = Uri.parse(text)!;
           const expected = known.findIndex((one) => equalUris(Uri.parse(one)!, uri));
-          expect([text, set.find(uri)]).toEqual([text, expected]);
+          expect([text, set.find(read(text))]).toEqual([text, expected]);
           if (expected >= 0) hits++;
         }
       }),
@@ -97,7 +99,7 @@ describe("a URI is found among others (RFC 3261 s19.1.4)", () => {
     const started = performance.now();
     const set = new UriSet();
     for (let i = 0; i < 1000; i++) {
-      const uri = Uri.parse(`sip:a@b${names};z=${i}`)!;
+      const uri = read(`sip:a@b${names};z=${i}`);
       expect(set.find(uri)).toBe(-1);
       set.add(uri, i);
     }
