@@ -41,8 +41,12 @@ export type RegistrarAnswer =
 /** Fresh AORs come by the hundred thousand, beside those that are refreshed. */
 const MOST_BINDINGS = 4_000_000;
 
-/** Everybody is a user. The first so many are kept, as a source of users should; who registers once is not. */
+/**
+ * Everybody is a user. The first so many are kept, as a source of users should; who registers once is not. They never change,
+ * so that who comes again with a nonce is not asked for again: as with users from settings, files and SQLite.
+ */
 class Everybody implements UserSource {
+  readonly generation = 0;
   readonly #users = new Map<string, FoundUser>();
   readonly #most: number;
 
