@@ -118,24 +118,14 @@ export class Location extends BindingTable {
 
   // ---- changes
 
-  /** All that is done up to {@link complete} is one change; what is done alone is one by itself. */
-  begin(): void {
-    this.#depth++;
-  }
-
-  /** To be called even if what was to be done has failed. */
-  complete(): void {
-    this.#depth--;
-    this.#settle();
-  }
-
-  /** Makes one change of all that is done to bindings in a function. */
+  /** Makes one change of all that is done to bindings in a function, even if it fails; what is done alone is one by itself. */
   together<T>(change: () => T): T {
-    this.begin();
+    this.#depth++;
     try {
       return change();
     } finally {
-      this.complete();
+      this.#depth--;
+      this.#settle();
     }
   }
 

@@ -110,23 +110,15 @@ export class Registration {
     more: Uint8Array | null,
   ): Answer {
     const { counters, registered } = this.#parts;
-    const refusal = this.#whose.read(message, user) ?? this.#asOne(message, channel, peer, port);
+    // Whatever it changes, those who watch are told of it once.
+    const refusal =
+      this.#whose.read(message, user) ?? this.#location.together(() => this.#change(message, channel, peer, port));
     if (refusal !== null) {
       counters.refused++;
       return refusal;
     }
     const aor = this.#location.find(this.#whose.aor, 0, this.#whose.length);
     return registered.answer(message, aor, this.#applied, more);
-  }
-
-  /** Whatever it changes, those who watch are told of it once. */
-  #asOne(message: Message, channel: Channel, peer: string, port: number): Answer | null {
-    this.#location.begin();
-    try {
-      return this.#change(message, channel, peer, port);
-    } finally {
-      this.#location.complete();
-    }
   }
 
   /** s10.3, steps 6 and 7. */
