@@ -5,15 +5,15 @@
  * process, however that ends, and a process number that comes up twice misleads nobody.
  */
 import { Database } from "bun:sqlite";
-import { realpathSync, statSync } from "node:fs";
-import { reasonOf } from "./sqlite-schema.ts";
+import { realpathSync } from "node:fs";
+import { identityOf, reasonOf } from "./sqlite-schema.ts";
 import { StoreError } from "./store.ts";
 
 export class SqliteOwner {
   readonly #file: string;
   /** Of the small file, and which one it is. */
   readonly #name: string;
-  #inode: number;
+  #identity: string;
   #db: Database;
 
   /**
@@ -26,7 +26,7 @@ export class SqliteOwner {
     // However many links lead to it, it is one file.
     this.#name = `${realpathSync(file)}-owner`;
     this.#db = this.#take();
-    this.#inode = inodeOf(this.#name);
+    this.#identity = identityOf(this.#name);
   }
 
   /**
@@ -34,11 +34,11 @@ export class SqliteOwner {
    * @throws StoreError when another server has it by now
    */
   renew(): void {
-    if (inodeOf(this.#name) === this.#inode) return;
+    if (identityOf(this.#name) === this.#identity) return;
     const db = this.#take();
     this.release();
     this.#db = db;
-    this.#inode = inodeOf(this.#name);
+    this.#identity = identityOf(this.#name);
   }
 
   release(): void {
@@ -82,9 +82,4 @@ export class SqliteOwner {
       return "";
     }
   }
-}
-
-/** 0 when there is no such file. */
-function inodeOf(path: string): number {
-  return statSync(path, { throwIfNoEntry: false })?.ino ?? 0;
 }

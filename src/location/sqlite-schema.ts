@@ -69,6 +69,12 @@ export function openFile(file: string, create: boolean): Database {
   }
 }
 
+/** What tells a file from others at its path; empty when there is none. @throws the system's error */
+export function identityOf(path: string): string {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found === undefined ? "" : `${found.dev} ${found.ino}`;
+}
+
 /**
  * Sees whether a file can be opened, or made: SQLite says no more than that it cannot. A new one is for our eyes alone,
  * since it holds secrets.

@@ -2,11 +2,9 @@
  * The thread that writes the file of the SQLite store, so that neither a commit nor the disk ever holds the server's.
  * `sqlite-store.ts` starts it and talks to it by the messages below.
  */
-
-import { statSync } from "node:fs";
 import { type Batch, memoryOf } from "./sqlite-batch.ts";
 import { type Removal, SqliteFile } from "./sqlite-file.ts";
-import { openFile, reasonOf } from "./sqlite-schema.ts";
+import { identityOf, reasonOf } from "./sqlite-schema.ts";
 import { StoreError } from "./store.ts";
 
 /** How a commit reaches the disk: `full` waits for it, `normal` leaves it to the system and to the next {@link SYNC_MS}. */
@@ -101,12 +99,13 @@ class Writer {
   }
 
   #open(create: boolean): SqliteFile {
-    const db = openFile(this.#path, create);
+    const file = SqliteFile.open(this.#path, create);
+    const { db } = file;
     db.run(`PRAGMA synchronous = ${this.#sync}`);
     db.run(`PRAGMA cache_size = -${CACHE_KIB}`);
     db.run(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
     db.run(`PRAGMA journal_size_limit = ${LOG_LIMIT}`);
-    return new SqliteFile(db);
+    return file;
   }
 
   /** @throws StoreError while there is none */
@@ -266,12 +265,6 @@ class Writer {
       this.#hasTrouble = true;
     }
   }
-}
-
-/** What tells a file from others at its path; empty when there is none. @throws the system's error */
-function identityOf(path: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  return found === undefined ? "" : `${found.dev} ${found.ino}`;
 }
 
 function post(message: FromWriter, transfer: ArrayBuffer[] = []): void {
