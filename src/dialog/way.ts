@@ -11,8 +11,8 @@
  */
 import type { Uri } from "../message/uri.ts";
 import type { Way } from "../outgoing/challenges.ts";
-import { type NextHop, nextHopOf, numericAddress } from "../resolve/target.ts";
-import { isNumericHost, SIP_PORT, SIPS_PORT } from "../transport/address.ts";
+import { type NextHop, nextHopOf, numericAddress, portOf } from "../resolve/target.ts";
+import { isNumericHost } from "../transport/address.ts";
 import { isHiddenFrom } from "../transport/networks.ts";
 import type { Dialog } from "./dialog.ts";
 
@@ -66,8 +66,4 @@ function isHidden(dialog: Dialog, target: Uri, hop: NextHop): boolean {
 
 function isSamePlace(one: NextHop, other: NextHop): boolean {
   return one.host === other.host && portOf(one) === portOf(other);
-}
-
-function portOf({ port, secure }: NextHop): number {
-  return port ?? (secure ? SIPS_PORT : SIP_PORT);
 }

@@ -1,7 +1,7 @@
 /** From a URI to where its request goes: what is asked for, and what is found. */
 import { isIPv4, isIPv6 } from "node:net";
 import type { Uri } from "../message/uri.ts";
-import { withoutBrackets } from "../transport/address.ts";
+import { SIP_PORT, SIPS_PORT, withoutBrackets } from "../transport/address.ts";
 import { shortIpv6 } from "../transport/ipv6.ts";
 import type { TransportName } from "../transport/kinds.ts";
 import { plainName } from "./domain-name.ts";
@@ -55,6 +55,11 @@ export function numericAddress(host: string): string | null {
   // A zone is of use on this machine only; the grammar of URIs has no room for one.
   if (!isIPv6(host) || host.includes("%")) return null;
   return shortIpv6(host);
+}
+
+/** The port that a URI leads to where its host is numeric: the one that is written, or that of its transport (RFC 3263 s4.2). */
+export function portOf({ port, secure, transport }: NextHop): number {
+  return port ?? (secure || transport === "tls" ? SIPS_PORT : SIP_PORT);
 }
 
 /** The family of a numeric address. */

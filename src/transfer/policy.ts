@@ -1,5 +1,5 @@
 /** Which references are followed unless the user of the library says otherwise. */
-import { nextHopOf, numericAddress } from "../resolve/target.ts";
+import { nextHopOf, numericAddress, portOf } from "../resolve/target.ts";
 import type { IncomingRequest } from "../server/incoming-request.ts";
 import type { Reference } from "./reference.ts";
 
@@ -21,6 +21,5 @@ export function canBeCalled(request: IncomingRequest, { uri, method }: Reference
   const { channel, address } = request;
   const own = channel.hostFor(address).toLowerCase();
   const ownPort = Number(/:(\d+)$/.exec(channel.sentByFor(address))?.[1]);
-  const port = hop.port ?? (hop.secure || hop.transport === "tls" ? 5061 : 5060);
-  return port !== ownPort || (numericAddress(hop.host) ?? hop.host) !== (numericAddress(own) ?? own);
+  return portOf(hop) !== ownPort || (numericAddress(hop.host) ?? hop.host) !== (numericAddress(own) ?? own);
 }
