@@ -76,15 +76,21 @@ export class ResponseComputer {
 
   /** H(A1) of a `-sess` algorithm, in hexadecimal digits (RFC 7616 s3.4.2). */
   sessionKey(credentials: Credentials, hash: number, ha1: Uint8Array): Uint8Array {
+    const input = this.#begin(credentials, ha1);
+    put(input, credentials, Param.Cnonce);
+    input.hash(hash);
+    return toHex(this.raw, HASH_SIZES[hash]!);
+  }
+
+  /** Begins with what stands first in a response and in a session's key: H(A1) and the nonce, a colon behind each. */
+  #begin(credentials: Credentials, ha1: Uint8Array): DigestInput {
     const input = this.#input;
     input.begin(roomFor(credentials));
     input.put(ha1);
     input.colon();
     put(input, credentials, Param.Nonce);
     input.colon();
-    put(input, credentials, Param.Cnonce);
-    input.hash(hash);
-    return toHex(this.raw, HASH_SIZES[hash]!);
+    return input;
   }
 
   /** H(A2) in hexadecimal digits: the method has been put, the body hashed. */
@@ -106,12 +112,7 @@ export class ResponseComputer {
 
   /** Puts all that is hashed with H(A2). */
   #share(credentials: Credentials, ha1: Uint8Array, protection: Protection): void {
-    const input = this.#input;
-    input.begin(roomFor(credentials));
-    input.put(ha1);
-    input.colon();
-    put(input, credentials, Param.Nonce);
-    input.colon();
+    const input = this.#begin(credentials, ha1);
     if (protection !== Protection.None) {
       put(input, credentials, Param.Nc);
       input.colon();

@@ -77,7 +77,8 @@ export function guard(auth: Digest, { role = "uas", open = ["OPTIONS", "REGISTER
 
 /**
  * Has the sender of one request prove who it is. A request that does not is answered here, at once or after a while: 401 or
- * 407 with challenges, 400, 403 after too many failures, or 503 when its user is not found in time. One that does has its `user`, and its 2xx Authentication-Info.
+ * 407 with challenges, 400, 403 after too many failures, or 503 when its user is not found in time. One that does has its
+ * `user`, and its 2xx Authentication-Info.
  *
  *     async message(request) {
  *       const user = await authenticate(request, auth);
